@@ -1,0 +1,90 @@
+# Two commands matter: `make book` builds the site, `make test` proves what it says.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SITE   := _build/html
+PORT   ?= 8000
+REPO   ?=
+CH     ?=
+
+export BOOK_REPO := $(REPO)
+JUPYTER_BOOK := $(BIN)/jupyter-book build . -W -n --keep-going --all -q
+SOURCES := $(shell find chapters utils _ext _static _templates -type f \
+             -not -name '*.pyc' -not -name '*.tmp' -not -path '*/.ipynb_checkpoints/*') \
+           $(wildcard *.md *.yml *.bib)
+# Modules of kernels, whose shapes are checked at run time; the others serve the notebooks.
+comma   := ,
+empty   :=
+KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%.py,utils.%,$(filter-out \
+             $(addprefix utils/,__init__.py checks.py explorers.py plotting.py runtime.py), \
+             $(wildcard utils/*.py)))))
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve lab execute test test-cpus mutate epub lint clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+book: $(SITE)/.built ## build the site into _build/html (REPO=https://... adds launch and edit links)
+	@echo "The book is in $(SITE)/index.html; 'make serve' shows it at http://localhost:$(PORT)"
+
+serve: book ## serve the site at http://localhost:8000 (PORT=...)
+	@echo "Serving http://localhost:$(PORT), stop with Ctrl-C"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+lab: $(VENV)/read ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab chapters
+
+execute: $(VENV)/read ## run the notebooks in place and store their outputs (CH=slug for one)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/notebooks.py execute $(CH)
+
+test: $(VENV)/dev lint ## everything: kernels, notebooks, strict re-execution, the site in a browser
+	$(BIN)/pytest tests/kernels -q --jaxtyping-packages=$(KERNELS),beartype.beartype
+	$(BIN)/pytest tests/book -q -n 2
+	BOOK_STATIC=1 $(BIN)/pytest chapters -q --nbval --nbval-current-env --nbval-cell-timeout 120 \
+	  -n 2 --dist loadscope
+	@$(MAKE) --no-print-directory book
+	$(BIN)/pytest tests/site -q -n 2
+
+test-cpus: $(VENV)/dev ## strict re-execution as other processors would run it (CH=slug for one)
+	@$(BIN)/python tools/processors.py $(CH)
+
+mutate: $(VENV)/dev ## mutation testing of the kernels
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/mutate.py
+
+epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
+	@$(JUPYTER_BOOK) --builder custom --custom-builder epub
+	@echo "The book is in $$(ls _build/epub/*.epub)"
+
+lint: $(VENV)/dev ## style of code and notebooks, spelling
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/codespell
+
+clean: ## remove everything that was built, the environment included
+	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis mutants *.egg-info
+
+# The address of the repository is part of the pages: another one builds them anew.
+$(SITE)/.built: $(VENV)/read $(SOURCES) $(if $(filter-out $(REPO),$(shell cat $(SITE)/.built 2>/dev/null)),FORCE)
+	@rm -rf $(SITE)
+	@$(JUPYTER_BOOK) > /dev/null
+	@echo "$(REPO)" > $@
+
+$(VENV)/read: requirements.txt constraints.txt pyproject.toml
+	@$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/read
+	@$(call install,requirements-dev.txt)
+	@touch $@
+
+define install
+command -v $(PYTHON) > /dev/null || { echo "The book needs Python 3.11 or newer, and '$(PYTHON)' is not there."; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "The book needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12"; exit 1; }; \
+test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV); \
+echo "Installing $(1) into $(VENV)"; \
+$(BIN)/pip install -q --disable-pip-version-check -r $(1)
+endef
+
+.PHONY: FORCE
+FORCE:

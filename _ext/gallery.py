@@ -1,0 +1,52 @@
+"""``{gallery}``: a card for every finished chapter, with its first figure and one sentence."""
+
+import base64
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+import chapters
+
+FOLDER = "_static/posters"
+
+
+class Gallery(SphinxDirective):
+    def run(self) -> list[nodes.Node]:
+        if self.env.app.builder.name != "html":
+            return []
+        cards = []
+        for chapter in chapters.all_chapters():
+            self.env.note_dependency(str(chapter.path))
+            cards.append(card(chapter))
+        return [
+            nodes.raw("", f'<div class="gallery">{"".join(cards)}</div>', format="html")
+        ]
+
+
+def card(chapter: chapters.Chapter) -> str:
+    cell, _ = chapter.figures[0]
+    alt = cell["metadata"]["mystnb"]["image"]["alt"]
+    return (
+        f'<a class="gallery-card" href="{chapter.docname}.html">'
+        f'<img src="{FOLDER}/{chapter.slug}.png" alt="{escape(alt)}" loading="lazy">'
+        f'<span class="gallery-title">{escape(chapter.title)}</span>'
+        f'<span class="gallery-text">{escape(chapter.description)}</span></a>'
+    )
+
+
+def write_posters(app, exception) -> None:
+    if exception or app.builder.name != "html":
+        return
+    folder = Path(app.outdir, FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    for chapter in chapters.all_chapters():
+        _, png = chapter.figures[0]
+        (folder / f"{chapter.slug}.png").write_bytes(base64.b64decode(png))
+
+
+def setup(app):
+    app.add_directive("gallery", Gallery)
+    app.connect("build-finished", write_posters)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

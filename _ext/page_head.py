@@ -1,0 +1,59 @@
+"""The head of each page: scripts that wait, social preview; and pictures that load late, unique ids."""
+
+from docutils import nodes
+
+import chapters
+
+# documentation_options.js stays as it is: an inline script of the theme reads it at once.
+BLOCKING_BY_NEED = ("documentation_options.js",)
+
+
+def defer_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Let scripts wait for the page; the search page's own inline scripts cannot wait for them."""
+    for script in context.get("script_files", ()):
+        name = getattr(script, "filename", None)
+        if not name or str(name).endswith(BLOCKING_BY_NEED):
+            continue
+        if pagename == "search":
+            script.attributes.pop("defer", None)  # the objects are shared by all pages
+        else:
+            script.attributes["defer"] = "defer"
+
+
+def lazy_images(app, doctree, docname) -> None:
+    """Load all pictures but the page's first one when they come into view."""
+    if app.builder.name == "html":
+        for image in list(doctree.findall(nodes.image))[1:]:
+            image["loading"] = "lazy"
+
+
+def unique_ids(app, doctree, docname) -> None:
+    """Drop the ids that sphinx-exercise and sphinx-proof give to the content of every block alike."""
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [
+            name for name in section["ids"] if not name.endswith("-content")
+        ]
+
+
+def social_preview(app, pagename, templatename, context, doctree) -> None:
+    """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
+    tags = {"og:type": "article", "og:site_name": app.config.project}
+    tags["og:title"] = context.get("title", app.config.project)
+    if context.get("pageurl"):
+        tags["og:url"] = context["pageurl"]
+    for chapter in chapters.all_chapters():
+        if chapter.docname == pagename and app.config.html_baseurl:
+            base = app.config.html_baseurl.rstrip("/")
+            tags["og:image"] = f"{base}/_static/posters/{chapter.slug}.png"
+    lines = (
+        f'<meta property="{key}" content="{value}" />' for key, value in tags.items()
+    )
+    context["metatags"] = context.get("metatags", "") + "\n".join(lines)
+
+
+def setup(app):
+    app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", social_preview)
+    app.connect("doctree-resolved", lazy_images)
+    app.connect("doctree-resolved", unique_ids)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

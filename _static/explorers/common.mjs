@@ -1,0 +1,282 @@
+// What explorers share: elements, controls, scales, one animation loop. Colours come from explorers.css.
+const NS = "http://www.w3.org/2000/svg";
+
+function build(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+export const svg = (tag, attributes, ...children) => build(document.createElementNS(NS, tag), attributes, children);
+export const html = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
+
+/** Makes `el` an explorer of these parts. */
+export function explorer(el, ...parts) {
+  el.classList.add("ex");
+  el.append(...parts);
+  // JupyterLab takes arrows and Enter for its own commands unless the focused element itself forbids it.
+  for (const control of el.querySelectorAll("input, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "true";
+}
+
+let serial = 0;
+const uniqueId = () => `ex-${++serial}`;
+
+/** Range input with its name on the left and its value on the right; `set` moves it without calling `onInput`. */
+export function slider({ label, min, max, step, format = String, onInput }) {
+  const id = uniqueId();
+  const input = html("input", { type: "range", id, min, max, step, oninput: () => onInput(Number(input.value)) });
+  const output = html("output", { for: id });
+  const el = html("div", { class: "ex-slider" }, html("label", { for: id }, label), output, input);
+  const set = (value) => {
+    input.value = value;
+    output.value = format(value);
+    input.setAttribute("aria-valuetext", output.value);
+    input.style.setProperty("--ex-done", `${(100 * (input.value - min)) / (max - min)}%`);
+  };
+  return { el, set };
+}
+
+/** Radio group drawn as one segmented control. */
+export function segmented({ label, options, onChange }) {
+  const name = uniqueId();
+  const inputs = options.map((value) =>
+    html("input", { type: "radio", name, value, onchange: () => onChange(value) }));
+  const el = html("div", { class: "ex-segmented", role: "radiogroup", "aria-label": label },
+    ...inputs.map((input) => html("label", {}, input, html("span", {}, input.value))));
+  const set = (value) => inputs.forEach((input) => { input.checked = input.value === value; });
+  return { el, set };
+}
+
+const ICONS = {
+  Play: "M4 2l9 6-9 6z",
+  Pause: "M3 2h4v12H3zM9 2h4v12H9z",
+  Replay: "M8 3V0L3.5 4 8 8V5a4 4 0 1 1-4 4H2a6 6 0 1 0 6-6z",
+  New: "M8 2v5h5v2H8v5H6V9H1V7h5V2z",
+};
+
+/** Button with an icon and a text; `set(icon, text)` changes both, the width is the stylesheet's and stays. */
+export function button({ icon, text = icon, onClick, ...attributes }) {
+  const el = html("button", { type: "button", class: "ex-button", onclick: onClick, ...attributes });
+  const set = (newIcon, newText = newIcon) => {
+    if (el.textContent === newText) return;
+    const shape = svg("path", { d: ICONS[newIcon] });
+    el.replaceChildren(svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, shape), newText);
+  };
+  set(icon, text);
+  return { el, set };
+}
+
+/** An svg under a canvas of the same size in css pixels, so that text keeps its size on a phone. */
+export function stage({ height, onResize }) {
+  const picture = svg("svg", { role: "img", height });
+  const canvas = html("canvas", { "aria-hidden": "true" });
+  const el = html("div", { class: "ex-stage", style: `height:${height}px` }, picture, canvas);
+  const pen = canvas.getContext("2d");
+  const self = { el, svg: picture, canvas, pen, width: 0, height };
+  const observer = new ResizeObserver(() => {
+    const width = Math.round(el.clientWidth);
+    if (!width || width === self.width) return;
+    self.width = width;
+    picture.setAttribute("width", width);
+    const density = Math.min(devicePixelRatio || 1, 2);
+    canvas.width = width * density;
+    canvas.height = height * density;
+    pen.scale(density, density);
+    onResize();
+  });
+  observer.observe(el);
+  self.dispose = () => observer.disconnect();
+  return self;
+}
+
+export const line = (kind, x1, y1, x2, y2) => svg("line", { class: `ex-${kind}`, x1, y1, x2, y2 });
+export const text = (content, x, y, anchor = "middle") =>
+  svg("text", { x, y, dy: "0.32em", "text-anchor": anchor }, content);
+export const curve = (points) => svg("polyline", { class: "ex-curve", points: points.join(" ") });
+
+/** Grid lines and labels from `[value, label]` pairs: below an x axis at `y`, left of a y axis at `x`. */
+export const xAxis = (marks, at, { top, bottom }) => marks.flatMap(([value, label]) =>
+  [line("grid", at(value), top, at(value), bottom), text(label, at(value), bottom + 16)]);
+export const yAxis = (marks, at, { left, right }) => marks.flatMap(([value, label]) =>
+  [line("grid", left, at(value), right, at(value)), text(label, left - 8, at(value), "end")]);
+
+/** A line through `points` on a canvas, and a disc. */
+export function trace(pen, points, strokeStyle, lineWidth, globalAlpha) {
+  Object.assign(pen, { strokeStyle, lineWidth, globalAlpha });
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  pen.stroke();
+}
+export function disc(pen, [x, y], radius, fillStyle, globalAlpha) {
+  Object.assign(pen, { fillStyle, globalAlpha });
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 7);
+  pen.fill();
+}
+
+/** Legend entry; `kind` is bar, line or dot. */
+export const key = (kind, content = "") => html("span", { class: `ex-key ex-key-${kind}` }, content);
+
+/** Pointer position over `el` in css pixels: hovering with a mouse, dragging with a finger. */
+export function pointer(el, { onMove, onLeave }) {
+  const move = (event) => {
+    const box = el.getBoundingClientRect();
+    onMove(event.clientX - box.left, event.clientY - box.top);
+  };
+  el.addEventListener("pointerdown", move);
+  el.addEventListener("pointermove", move);
+  // A finger that lifts has not stopped asking.
+  el.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") onLeave(); });
+}
+
+/**
+ * Lets mouse, finger and arrow keys pick one of several marks side by side, and says what it is.
+ * `places()` lists their horizontal positions, null for a mark not drawn; `home()` is where the keyboard starts.
+ */
+export function picker({ label, places, home, describe, onPick }) {
+  const output = html("output", { class: "ex-readout" });
+  const el = html("div", {
+    class: "ex-picker", role: "slider", tabindex: 0, "aria-label": label,
+    onfocus: () => pick(self.picked ?? home()), onblur: () => pick(null), onkeydown,
+  });
+  const inside = () => [...places().keys()].filter((i) => places()[i] !== null);
+  function onkeydown(event) {
+    const marks = inside(), at = marks.indexOf(self.picked ?? home());
+    const [next, back, end] = [at + 1, at - 1, marks.length - 1];
+    const moves = { ArrowRight: next, ArrowUp: next, ArrowLeft: back, ArrowDown: back, Home: 0, End: end };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    pick(marks[Math.max(0, Math.min(end, moves[event.key]))]);
+  }
+  function pick(i) {
+    const before = self.picked;
+    self.picked = i;
+    self.refresh();
+    if (i !== before) onPick();
+  }
+  const self = {
+    el, output, home, picked: null,
+    refresh() {
+      if (self.picked !== null && (places()[self.picked] ?? null) === null) self.picked = null;
+      const marks = inside(), shown = self.picked ?? home(), text = describe(shown);
+      output.value = self.picked === null ? "point at a bar" : text;
+      output.classList.toggle("ex-idle", self.picked === null);
+      const values = { min: 0, max: marks.length - 1, now: marks.indexOf(shown), text };
+      for (const [name, value] of Object.entries(values)) el.setAttribute(`aria-value${name}`, value);
+    },
+  };
+  const distance = (i, px) => Math.abs(places()[i] - px);
+  pointer(el, {
+    onMove: (px) => pick(inside().reduce((best, i) => (distance(i, px) < distance(best, px) ? i : best))),
+    onLeave: () => { if (document.activeElement !== el) pick(null); },
+  });
+  return self;
+}
+
+/**
+ * Calls `frame(milliseconds)` on every display frame while it is wanted, `el` is in view and motion is welcome.
+ * Where the reader's system asks for no motion, `onStill` shows the end of it instead.
+ */
+export function animation(el, { frame, onStill }) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let inView = false, wanted = false, handle = 0, last = null;
+  const update = () => {
+    const run = inView && wanted && !still.matches;
+    el.dataset.animating = run;
+    if (run && !handle) { last = null; handle = requestAnimationFrame(tick); }
+    if (!run && handle) { cancelAnimationFrame(handle); handle = 0; }
+  };
+  const tick = (now) => {
+    // A frame that comes late (a tab that slept) must not make the picture jump.
+    const elapsed = last === null ? 0 : Math.min(now - last, 100);
+    last = now;
+    handle = requestAnimationFrame(tick);
+    frame(elapsed);
+  };
+  const self = {
+    play() { wanted = true; if (still.matches) onStill(); update(); },
+    pause() { wanted = false; update(); },
+    get still() { return still.matches; },
+    dispose() { wanted = false; update(); observer.disconnect(); still.removeEventListener("change", changed); },
+  };
+  const changed = () => { if (still.matches) onStill(); update(); };
+  const observer = new IntersectionObserver((entries) => { inView = entries.at(-1).isIntersecting; update(); });
+  observer.observe(el);
+  still.addEventListener("change", changed);
+  update();
+  return self;
+}
+
+/** Colours of the stylesheet for a canvas, which cannot resolve variables itself. */
+export function palette(el) {
+  const style = getComputedStyle(el);
+  return { text: style.color, second: style.getPropertyValue("--ex-second") };
+}
+
+/** Runs `callback` when the site or JupyterLab switches between light and dark; returns the undo. */
+export function onTheme(callback) {
+  const observer = new MutationObserver(callback);
+  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
+  return () => observer.disconnect();
+}
+
+/** Runs `callback` when one of `keys` changes in the model, whoever changed it; returns the undo. */
+export function onModel(model, keys, callback) {
+  keys.forEach((key) => model.on(`change:${key}`, callback));
+  return () => keys.forEach((key) => model.off(`change:${key}`, callback));
+}
+
+/** Hidden text for screen readers, spoken once the reader has come to rest. */
+export function announcer() {
+  const el = html("p", { class: "ex-hidden", "aria-live": "polite" });
+  let timer = 0;
+  const say = (text) => { clearTimeout(timer); timer = setTimeout(() => { el.textContent = text; }, 800); };
+  return { el, say, dispose: () => clearTimeout(timer) };
+}
+
+export const scale = (from, to, start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
+
+/** About `count` round numbers in [from, to]. */
+export function ticks(from, to, count, smallest = 0) {
+  const rough = (to - from) / count, power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(smallest, [1, 2, 5, 10].map((c) => c * power).find((s) => s >= rough));
+  const first = Math.ceil(from / step - 1e-9), last = Math.floor(to / step + 1e-9);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+const raise = (digit) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];
+export const power = (exponent) => `10${String(exponent).replace(/./g, raise)}`;
+
+/** Three significant digits, powers of ten for what is small, a true minus sign. */
+export function number(value) {
+  if (value !== 0 && Math.abs(value) < 1e-4) {
+    const [digits, exponent] = value.toExponential(2).split("e");
+    return `${digits.replace("-", "−")} × ${power(Number(exponent))}`;
+  }
+  return Number(value).toPrecision(3).replace("-", "−");
+}
+
+/** Well-spread 32 bits from a seed and a counter, never 0, so that each walker has its own stream. */
+export function hash(seed, counter) {
+  let h = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(counter + 1, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
+  return (h ^ (h >>> 16)) >>> 0 || 1;
+}
+
+/** Marsaglia's xorshift32 with shifts 13, 17, 5: uniform numbers in (0, 1). */
+export function xorshift32(seed) {
+  // In a typed cell the state stays an integer: four times faster than a captured variable.
+  const cell = new Int32Array([seed]);
+  return () => {
+    let state = cell[0];
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    cell[0] = state;
+    return (state >>> 0) / 4294967296;
+  };
+}

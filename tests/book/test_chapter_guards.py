@@ -1,0 +1,186 @@
+"""The guards themselves: each fault, planted in a copy, is caught by a message that names it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import chapter_rules
+import pytest
+
+from chapters import EVIDENCE_MIME, ROOT, Chapter, find, source
+
+CHAPTER = find("random_walks")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """``copy(change, keep=None)``: the chapter with ``change(notebook)`` applied, cut after ``keep``."""
+
+    def copy(change, keep: str | None = None) -> Chapter:
+        notebook = json.loads(CHAPTER.path.read_text(encoding="utf-8"))
+        if keep is not None:
+            last = next(
+                i for i, cell in enumerate(notebook["cells"]) if keep in source(cell)
+            )
+            notebook["cells"] = notebook["cells"][: last + 1]
+        change(notebook)
+        path = tmp_path / CHAPTER.path.relative_to(ROOT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+        return Chapter(path, tmp_path)
+
+    return copy
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def replace_in_source(notebook, old, new):
+    hits = [cell for cell in notebook["cells"] if old in source(cell)]
+    assert hits, f"nothing to change: {old!r} is not in the chapter"
+    for cell in hits:
+        cell["source"] = source(cell).replace(old, new)
+
+
+def strict_run(chapter: Chapter, **environment) -> subprocess.CompletedProcess:
+    """The strict re-execution, as `make test` runs it, on one notebook."""
+    options = "-q --nbval --nbval-current-env -p no:cacheprovider --rootdir".split()
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, chapter.root, chapter.path],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"BOOK_STATIC": "1"} | environment,
+        cwd=chapter.root,
+    )
+
+
+def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
+    assert done.returncode == 1, done.stdout + done.stderr
+    for message in messages:
+        assert message in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda nb: code_cells(nb)[3].update(execution_count=None),
+            "code cell 4 has execution count None",
+        ),
+        (
+            lambda nb: nb["cells"].append(
+                {"cell_type": "markdown", "id": "new", "metadata": {}}
+                | {"source": "$$\n1 = 2\n$$ (eq-random_walks-new)"}
+            ),
+            "equation eq-random_walks-new has no check",
+        ),
+        (
+            lambda nb: replace_in_source(nb, "$$ (eq-random_walks-ballot)", "$$"),
+            "a check names eq-random_walks-ballot, which labels no equation",
+        ),
+        (
+            lambda nb: replace_in_source(
+                nb, "(eq-random_walks-gf)", "(eq-random_walks-pmf)"
+            ),
+            "equation label eq-random_walks-pmf appears 2 times",
+        ),
+        (
+            lambda nb: code_cells(nb)[1]["metadata"]["mystnb"].pop("image"),
+            "the figure of code cell 2 has no alt text",
+        ),
+        (
+            lambda nb: code_cells(nb)[2].update(
+                outputs=[
+                    {"output_type": "stream", "name": "stderr", "text": "a warning"}
+                ]
+            ),
+            "code cell 3 stores stderr",
+        ),
+        (
+            lambda nb: nb["metadata"].update(author="somebody"),
+            "not in normal form",
+        ),
+        (
+            lambda nb: replace_in_source(nb, "## Paper vs here", "## Other"),
+            "the page contract asks for '## Paper vs here'",
+        ),
+        (
+            lambda nb: replace_in_source(
+                nb, "{solution-start} ex-random_walks-lazy", "{note}"
+            ),
+            "do not match",
+        ),
+    ],
+)
+def test_a_structural_fault_is_named(copy, change, message):
+    found = chapter_rules.problems(copy(change))
+    assert any(message in problem for problem in found), found
+
+
+def test_rivals_are_counted(copy):
+    def without_rivals(notebook):
+        for cell in code_cells(notebook):
+            for output in cell["outputs"]:
+                if EVIDENCE_MIME in output.get("data", {}):
+                    output["data"][EVIDENCE_MIME]["rivals"] = []
+
+    assert any(
+        "face a rival" in problem
+        for problem in chapter_rules.problems(copy(without_rivals))
+    )
+
+
+def test_an_untouched_excerpt_passes_the_strict_run(copy):
+    done = strict_run(copy(lambda nb: None, keep='check.equal("eq-random_walks-gf"'))
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"3 passed", done.stdout)
+
+
+def test_a_changed_digit_is_caught(copy):
+    def change(notebook):
+        *_, printed = [
+            o for c in code_cells(notebook) for o in c["outputs"] if "text" in o
+        ]
+        text = "".join(printed["text"])
+        assert "25.225018" in text
+        printed["text"] = text.replace("25.225018", "25.225019")
+
+    done = strict_run(copy(change, keep='print(f"n = {2 * m:4d}'))
+    fails_with(done, "25.225018", "25.225019")
+
+
+def test_a_wrong_formula_is_caught(copy):
+    """The lattice's factor 2 dropped in the kernel of the local limit theorem."""
+    chapter = copy(lambda nb: None, keep='check.order("eq-random_walks-local-clt"')
+    shutil.copytree(ROOT / "utils", chapter.root / "utils")
+    shutil.copytree(ROOT / "_static", chapter.root / "_static")
+    kernel = chapter.root / "utils" / "random_walk.py"
+    right = kernel.read_text(encoding="utf-8")
+    wrong = right.replace("2 * density * bracket", "density * bracket")
+    assert wrong != right
+    kernel.write_text(wrong, encoding="utf-8")
+    done = strict_run(chapter, PYTHONPATH=str(chapter.root))
+    fails_with(done, "AssertionError", "eq-random_walks-local-clt: measured order")
+
+
+def test_an_accepted_rival_is_caught(copy):
+    def change(notebook):
+        replace_in_source(notebook, "coefficients[::-1]", "coefficients")
+
+    done = strict_run(copy(change, keep='check.equal("eq-random_walks-gf"'))
+    fails_with(done, "eq-random_walks-gf: the rival 'p and q exchanged' is accepted")
+
+
+def test_a_sampled_check_without_its_power_is_caught(copy):
+    def change(notebook):
+        cells = code_cells(notebook)
+        cells[2]["source"] = (
+            "check.sampled('eq-random_walks-gf', rng('few').normal(size=50), 0.0, resolves=0.01)"
+        )
+
+    done = strict_run(copy(change, keep='check.equal("eq-random_walks-gf"'))
+    fails_with(done, "eq-random_walks-gf: no power", "cannot resolve 0.01")

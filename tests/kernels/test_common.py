@@ -1,0 +1,244 @@
+"""One suite for every public kernel: documented, pure, double precision, strict at the door.
+
+A new kernel needs one line in ``EXAMPLES``: arguments of a small, valid call. Everything else is
+found by itself.
+"""
+
+import ast
+import importlib
+import inspect
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVANTS = {"__init__", "checks", "plotting", "runtime", "explorers"}
+MODULES = [
+    f"utils.{f.stem}"
+    for f in sorted((ROOT / "utils").glob("*.py"))
+    if f.stem not in SERVANTS
+]
+WITHOUT_TORCH = ["utils.random_walk"]
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+EXAMPLES = {
+    "utils.random_walk.walk_pmf": lambda: {"n": 10, "p": 0.3},
+    "utils.random_walk.ftcs": lambda: {
+        "v": np.array([0.0, 1.0, 0.5]),
+        "r": 0.4,
+        "steps": 3,
+    },
+    "utils.random_walk.gaussian_local": lambda: {
+        "n": 10,
+        "k": np.arange(-10, 11),
+        "p": 0.3,
+    },
+    "utils.random_walk.return_probs": lambda: {"m_max": 5, "dim": 3},
+    "utils.random_walk.first_returns": lambda: {"u": np.array([1.0, 0.5, 0.375])},
+    "utils.random_walk.hitting_pmf": lambda: {"a": 2, "n": np.arange(9), "p": 0.4},
+    "utils.random_walk.max_tail": lambda: {"n": 10, "r": np.arange(6)},
+    "utils.random_walk.arcsine_pmf": lambda: {"m": 5},
+    "utils.random_walk.ruin": lambda: {"i": np.arange(11), "N": 10, "p": 0.4},
+    "utils.random_walk.polya_constant": lambda: {"d": 3},
+    "utils.random_walk.simulate_walks": lambda: {
+        "n_walks": 3,
+        "n_steps": 4,
+        "rng": rng(),
+    },
+}
+
+
+def public_functions(module):
+    found = inspect.getmembers(importlib.import_module(module), inspect.isfunction)
+    return {
+        f"{module}.{n}": f for n, f in found if f.__module__ == module and n[0] != "_"
+    }
+
+
+KERNELS = {
+    name: f for module in MODULES for name, f in public_functions(module).items()
+}
+each_kernel = pytest.mark.parametrize("name", KERNELS)
+
+
+def example(name):
+    assert name in EXAMPLES, f"{name} is public: add an example call of it to EXAMPLES"
+    return EXAMPLES[name]()
+
+
+def parameters(name):
+    return inspect.signature(inspect.unwrap(KERNELS[name])).parameters
+
+
+def section(name, title):
+    """Body of a numpydoc section, or '' where there is none."""
+    match = re.search(
+        rf"(?ms)^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", inspect.getdoc(KERNELS[name])
+    )
+    return match.group(1) if match else ""
+
+
+def raises(function):
+    """Whether a function raises, itself or through the private functions of its module."""
+    tree = ast.parse(inspect.getsource(inspect.unwrap(function)))
+    if any(isinstance(node, ast.Raise) for node in ast.walk(tree)):
+        return True
+    home = vars(sys.modules[function.__module__])
+    called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    doors = [home[n] for n in called if n[0] == "_" and inspect.isfunction(home.get(n))]
+    return any(raises(door) for door in doors if door is not function)
+
+
+def arrays(value):
+    """All numpy arrays and scalars inside a result or an argument list."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return [a for item in value for a in arrays(item)]
+    return [value] if isinstance(value, np.ndarray | np.generic | float) else []
+
+
+def spoiled(args):
+    """Pairs (parameter, arguments) with one floating value made NaN or infinite."""
+    for key, value in args.items():
+        for bad in (np.nan, np.inf, -np.inf):
+            if isinstance(value, float):
+                yield key, args | {key: bad}
+            elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                copy = value.copy()
+                copy.flat[-1] = bad
+                yield key, args | {key: copy}
+
+
+def test_every_kernel_module_was_found():
+    assert "utils.random_walk.walk_pmf" in KERNELS
+    assert set(EXAMPLES) == set(KERNELS), "EXAMPLES and the public kernels must agree"
+
+
+@each_kernel
+def test_documented(name):
+    summary, *rest = inspect.getdoc(KERNELS[name]).split("\n")
+    assert summary.endswith("."), "the docstring opens with one sentence on one line"
+    assert rest[:1] == [""], "an empty line follows the summary"
+    assert ".. math::" in inspect.getdoc(KERNELS[name]), "the law is shown"
+    documented = re.findall(r"(?m)^(\w+(?:, \w+)*) :", section(name, "Parameters"))
+    assert sorted(p for line in documented for p in line.split(", ")) == sorted(
+        parameters(name)
+    )
+    assert section(name, "Returns")
+    assert section(name, "References")
+    assert "]_" not in inspect.getdoc(KERNELS[name]), (
+        "no footnote citations in docstrings"
+    )
+
+
+@each_kernel
+def test_errors_are_documented(name):
+    assert raises(KERNELS[name]) == ("ValueError" in section(name, "Raises"))
+
+
+@each_kernel
+def test_equations_exist_in_the_book(name):
+    notebooks = (ROOT / "chapters").rglob("*.ipynb")
+    text = "\n".join(notebook.read_text(encoding="utf-8") for notebook in notebooks)
+    labels = set(re.findall(r"\$\$ *\(((?:eq|def)-[\w-]+)\)", text))
+    cited = re.findall(r":eq:`([^`]+)`", inspect.getdoc(KERNELS[name]))
+    assert cited, "the docstring names its equation in the book"
+    assert set(cited) <= labels, f"no notebook has {sorted(set(cited) - labels)}"
+
+
+@each_kernel
+def test_signature_is_annotated(name):
+    signature = inspect.signature(inspect.unwrap(KERNELS[name]))
+    for key, parameter in parameters(name).items():
+        assert parameter.annotation is not parameter.empty, f"{key} has no type"
+        if key in ("rng", "generator"):
+            assert parameter.kind is parameter.KEYWORD_ONLY
+            assert parameter.default is parameter.empty, (
+                "randomness is handed in, never assumed"
+            )
+    assert signature.return_annotation is not signature.empty
+
+
+@each_kernel
+def test_pure(name):
+    args, untouched = example(name), example(name)
+    random_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    first = arrays(KERNELS[name](**args))
+    assert random.getstate() == random_state
+    for before, after in zip(numpy_state, np.random.get_state(), strict=True):  # noqa: NPY002
+        assert_array_equal(before, after)
+    for want, got in zip(arrays(untouched), arrays(args), strict=True):
+        assert_array_equal(got, want)
+    again = arrays(KERNELS[name](**untouched))
+    for want, got in zip(first, again, strict=True):
+        assert_array_equal(got, want)
+    assert not any(np.shares_memory(a, b) for a in first for b in arrays(args))
+
+
+@each_kernel
+def test_double_precision(name):
+    results = arrays(KERNELS[name](**example(name)))
+    assert results, "a kernel returns numbers"
+    for value in results:
+        assert (
+            np.asarray(value).dtype.kind in "iub"
+            or np.asarray(value).dtype == np.float64
+        )
+        assert np.isfinite(value).all()
+
+
+@each_kernel
+def test_not_finite_is_refused(name):
+    for key, args in spoiled(example(name)):
+        with pytest.raises(ValueError, match=rf"\b{key}\b.* got .*(nan|inf)"):
+            KERNELS[name](**args)
+
+
+@each_kernel
+def test_empty_is_refused_or_gives_empty(name):
+    args = example(name)
+    for key in [k for k, value in args.items() if isinstance(value, np.ndarray)]:
+        try:
+            results, message = arrays(KERNELS[name](**args | {key: args[key][:0]})), ""
+        except ValueError as error:
+            results, message = [], str(error)
+        gave_empty = bool(results) and all(np.size(value) == 0 for value in results)
+        assert gave_empty or re.search(rf"\b{key}\b", message), (
+            "the message must name the parameter"
+        )
+
+
+@each_kernel
+def test_vectorised_equals_looped(name):
+    args = example(name)
+    for key in [
+        k for k, v in args.items() if isinstance(v, np.ndarray) and v.dtype.kind == "i"
+    ]:
+        one_by_one = [
+            arrays(KERNELS[name](**args | {key: args[key][j : j + 1]}))
+            for j in range(len(args[key]))
+        ]
+        for whole, *parts in zip(
+            arrays(KERNELS[name](**args)), *one_by_one, strict=True
+        ):
+            assert_array_equal(whole, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
+def test_import_is_light(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr or "torch was imported"

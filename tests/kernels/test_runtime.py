@@ -1,0 +1,106 @@
+"""What every chapter does first, and how it shows its kernels."""
+
+import ast
+import os
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from utils import plotting, runtime
+
+
+def test_streams_depend_on_seed_and_name_alone():
+    rng = runtime.setup(seed=3)
+    first = rng("a").random(5)
+    rng("b").random(100)
+    np.testing.assert_array_equal(first, rng("a").random(5))
+    np.testing.assert_array_equal(first, runtime.Streams(3)("a").random(5))
+    assert not np.array_equal(first, rng("b").random(5))
+    assert not np.array_equal(first, runtime.setup(seed=4)("a").random(5))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "0", None])
+def test_seed_must_be_a_non_negative_integer(seed):
+    with pytest.raises(
+        ValueError, match=f"seed must be a non-negative integer, got {seed!r}"
+    ):
+        runtime.setup(seed=seed)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_setup_limits_threads(monkeypatch, threads):
+    monkeypatch.setenv("BOOK_THREADS", str(threads))
+    runtime.setup()
+    assert os.environ["OMP_NUM_THREADS"] == str(threads)
+    assert {pool["num_threads"] for pool in threadpool_info()} == {threads}
+
+
+@pytest.mark.parametrize(("value", "static"), [("1", True), ("0", False), ("", False)])
+def test_static_mode_follows_the_environment(monkeypatch, value, static):
+    monkeypatch.setenv("BOOK_STATIC", value)
+    assert runtime.static() is static
+    monkeypatch.delenv("BOOK_STATIC")
+    assert runtime.static() is False
+
+
+def test_progress_is_silent_in_static_mode(monkeypatch, capsys):
+    monkeypatch.setenv("BOOK_STATIC", "1")
+    assert list(runtime.progress(range(3), "counting")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("BOOK_STATIC", "0")
+    assert list(runtime.progress(range(3), "counting")) == [0, 1, 2]
+    assert "counting" in capsys.readouterr().err
+
+
+def test_show_source_shows_the_kernel_without_its_docstring(monkeypatch):
+    shown = []
+    monkeypatch.setattr(runtime, "display", lambda bundle, raw: shown.append(bundle))
+    runtime.show_source(plotting.readable, runtime.Streams)
+    code = shown[0]["text/plain"]
+    assert code.startswith(
+        "# utils/plotting.py\ndef readable(color: str) -> str:\n    rgb = "
+    )
+    assert code.endswith("return to_hex(rgb)")
+    assert '"""' not in code
+    assert shown[0]["text/markdown"] == f"```python\n{code}\n```"
+    streams = ast.parse(shown[1]["text/plain"]).body[0]
+    assert [node.name for node in streams.body] == ["__init__", "__call__"]
+    assert ast.get_docstring(streams.body[1]) is None
+
+
+def test_colours_reach_their_contrast_on_white():
+    for color in (
+        plotting.BLUE,
+        plotting.VERMILION,
+        plotting.GREEN,
+        plotting.PURPLE,
+        plotting.GREY,
+    ):
+        assert plotting.contrast_on_white(color) >= 3
+        assert plotting.contrast_on_white(plotting.readable(color)) >= 4.5
+    assert plotting.contrast_on_white("white") == 1
+    assert plotting.contrast_on_white("black") == pytest.approx(21)
+    assert plotting.contrast_on_white("#777777") == pytest.approx(4.48, abs=0.01)
+    assert plotting.readable(plotting.BLUE) == plotting.BLUE.lower()
+
+
+def test_label_writes_a_readable_shade():
+    fig, ax = plt.subplots()
+    text = plotting.label(ax, 0.1, 0.2, "a", plotting.GREEN, ha="right")
+    assert (text.get_text(), text.get_position(), text.get_ha()) == (
+        "a",
+        (0.1, 0.2),
+        "right",
+    )
+    assert text.get_color() == plotting.readable(plotting.GREEN)
+    plt.close(fig)
+
+
+def test_style_starts_from_the_defaults():
+    mpl.rcParams["lines.linewidth"] = 99
+    plotting.use_style()
+    assert mpl.rcParams["lines.linewidth"] < 5
+    assert mpl.rcParams["axes.prop_cycle"].by_key()["color"][0] == plotting.BLUE

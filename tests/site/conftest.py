@@ -1,0 +1,138 @@
+"""The built site, served locally, in a real browser."""
+
+import gzip
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serve files, compressed like any web host does, without a log."""
+
+    protocol_version = "HTTP/1.1"
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript"
+    }
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file():
+            return self.send_error(404)
+        body, kind = path.read_bytes(), self.guess_type(str(path))
+        squeeze = kind.startswith(("text/", "application/j", "image/svg"))
+        body = gzip.compress(body, 6) if squeeze else body
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if squeeze:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        return self.wfile.write(body)
+
+
+def serve(folder: Path) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built site."""
+    if not (SITE / "index.html").exists():
+        pytest.fail(
+            "there is no built site to test: run `make book` first", pytrace=False
+        )
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def site_url(site):
+    server = serve(site)
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.fail(
+            "the site tests need Chromium and found none: apt-get install chromium",
+            pytrace=False,
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, site_url):
+    """``open_page(path, width=1280, dark=False)``; ``open_page.problems(page)`` lists what went wrong."""
+    contexts = []
+
+    def open_page(
+        path: str,
+        *,
+        base: str = site_url,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        javascript: bool = True,
+        reduced_motion: bool = False,
+    ):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            reduced_motion="reduce" if reduced_motion else "no-preference",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.found = found = []
+        page.on(
+            "console",
+            lambda m: m.type == "error" and found.append(f"console: {m.text}"),
+        )
+        page.on("pageerror", lambda error: found.append(f"script error: {error}"))
+
+        def local_only(route):
+            url = route.request.url
+            if url.startswith((base, "data:", "blob:")):
+                return route.continue_()
+            found.append(f"request to another host: {url}")
+            return route.abort()
+
+        context.route("**/*", local_only)
+        page.goto(base + path, wait_until="load")
+        return page
+
+    open_page.problems = lambda page: list(page.found)
+    yield open_page
+    for context in contexts:
+        context.close()

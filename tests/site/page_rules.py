@@ -1,0 +1,140 @@
+"""What a built page must satisfy: one function a rule, each returns what is wrong in words."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+
+from axe_playwright_python.sync_playwright import Axe
+
+AXE_SERIOUS = ("serious", "critical")
+
+
+def typeset(page) -> None:
+    """Wait until MathJax has set every equation, where the page has any."""
+    page.evaluate("window.MathJax?.startup?.promise")
+
+
+def equations(page) -> list[str]:
+    """Every formula is set by MathJax: none is missing, none failed, no raw TeX is left."""
+    typeset(page)
+    return page.evaluate(
+        r"""() => {
+          const wrong = [];
+          for (const math of document.querySelectorAll(".math"))
+            if (!math.querySelector("mjx-container"))
+              wrong.push("formula is not typeset: " + math.textContent.slice(0, 60));
+          for (const error of document.querySelectorAll("mjx-merror"))
+            wrong.push("MathJax: " + (error.dataset.mjxError || error.textContent));
+          const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const text = walker.currentNode;
+            if (/\\\(|\\\[|\$\$/.test(text.data) && !text.parentElement.closest("pre, code, script, mjx-container"))
+              wrong.push("raw TeX: " + text.data.trim().slice(0, 60));
+          }
+          return wrong;
+        }"""
+    )
+
+
+def overflow(page) -> list[str]:
+    """Nothing is wider than the window; wide things scroll in boxes of their own."""
+    typeset(page)
+    return page.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= width) return [];
+          const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
+          const wide = [...document.querySelectorAll("main *")].filter(
+            e => e.getBoundingClientRect().right > width + 1 && !scrolls(e.parentElement));
+          return [`the page is ${document.documentElement.scrollWidth} px wide in a window of ${width} px: ` +
+            wide.slice(0, 3).map(e => e.outerHTML.slice(0, 80)).join(" | ")];
+        }"""
+    )
+
+
+def pictures(page) -> list[str]:
+    """Every picture loads and says in words what it shows."""
+    page.evaluate(
+        """async () => {
+          const images = [...document.images];
+          images.forEach(image => { image.loading = "eager"; });
+          await Promise.all(images.map(image => image.decode().catch(() => {})));
+        }"""
+    )
+    return page.evaluate(
+        """() => [...document.images].flatMap(image => {
+          const name = image.getAttribute("src"), alt = (image.alt || "").trim();
+          const wrong = [];
+          if (!image.naturalWidth) wrong.push(`${name} does not load`);
+          if (alt.length < 10 || /\\.(png|svg)$/.test(alt)) wrong.push(`${name} has no alt text: "${alt}"`);
+          return wrong;
+        })"""
+    )
+
+
+def accessibility(page) -> list[str]:
+    """axe-core finds nothing serious or critical."""
+    typeset(page)
+    page.wait_for_timeout(100)
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:120]} {node['failureSummary'][:160]}"
+        for rule in found
+        if rule["impact"] in AXE_SERIOUS
+        for node in rule["nodes"][:3]
+    ]
+
+
+class Anchors(HTMLParser):
+    """The links, the anchors and the resources of a page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.links, self.anchors, self.doubles = [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        name = attributes.get("id") or (tag == "a" and attributes.get("name"))
+        if name in self.anchors:
+            self.doubles.append(name)
+        if name:
+            self.anchors.add(name)
+        for key in ("href", "src"):
+            if attributes.get(key):
+                self.links.append((tag, attributes[key]))
+
+
+def links(site: Path) -> list[str]:
+    """Internal links and their fragments resolve, ids are unique, resources come from the site."""
+    pages = {
+        path: Anchors(path)
+        for path in sorted(site.rglob("*.html"))
+        if "_static" not in path.parts
+    }
+    wrong = []
+    for path, page in pages.items():
+        name = path.relative_to(site).as_posix()
+        wrong += [f"{name}: id {double!r} appears twice" for double in page.doubles]
+        for tag, link in page.links:
+            if link.startswith(("http:", "https:", "//")):
+                if tag not in ("a", "link") or (tag == "link" and "stylesheet" in link):
+                    wrong.append(f"{name}: <{tag}> loads {link} from another host")
+                continue
+            if link.startswith(("data:", "mailto:", "javascript:")):
+                continue
+            url, fragment = urldefrag(link)
+            target = (
+                path
+                if not url
+                else site / unquote(urljoin(f"/{name}", url)).lstrip("/").split("?")[0]
+            )
+            if not target.is_file():
+                wrong.append(f"{name}: {link} leads nowhere")
+            elif (
+                fragment
+                and target in pages
+                and unquote(fragment) not in pages[target].anchors
+            ):
+                wrong.append(f"{name}: {link} has no such anchor")
+    return wrong

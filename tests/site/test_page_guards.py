@@ -1,0 +1,82 @@
+"""The guards of the site: faults planted in a copy of a page are caught and named."""
+
+import shutil
+
+import page_rules
+import pytest
+from conftest import serve
+
+PAGE = "chapters/foundations/random_walks.html"
+
+
+@pytest.fixture
+def planted(site, tmp_path, open_page):
+    """``planted(text)``: the site with ``text`` added to a page, served; gives folder and opener."""
+    servers = []
+
+    def planted(text):
+        copy = tmp_path / "site"
+        shutil.copytree(site, copy)
+        page = copy / PAGE
+        page.write_text(
+            page.read_text("utf-8").replace("</article>", f"{text}</article>"), "utf-8"
+        )
+        servers.append(serve(copy))
+        base = f"http://127.0.0.1:{servers[-1].server_port}/"
+        return copy, lambda **options: open_page(PAGE, base=base, **options)
+
+    yield planted
+    for server in servers:
+        server.shutdown()
+
+
+def test_a_third_party_script_is_caught(planted, open_page):
+    folder, opened = planted('<script src="https://cdn.example/widget.js"></script>')
+    found = open_page.problems(opened())
+    assert "request to another host: https://cdn.example/widget.js" in found
+    named = f"{PAGE}: <script> loads https://cdn.example/widget.js from another host"
+    assert named in page_rules.links(folder)
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("no_such_page.html", "no_such_page.html leads nowhere"),
+        ("#no-such-anchor", "#no-such-anchor has no such anchor"),
+        ("../../api.html#utils.nothing", "api.html#utils.nothing has no such anchor"),
+    ],
+)
+def test_a_broken_link_is_caught(planted, link, message):
+    folder, _ = planted(f'<a href="{link}">a link</a>')
+    assert [problem for problem in page_rules.links(folder) if message in problem]
+
+
+def test_a_page_wider_than_a_phone_is_caught(planted):
+    _, opened = planted('<div style="width: 500px">wide</div>')
+    (problem,) = page_rules.overflow(opened(width=390))
+    assert "px wide in a window of 390 px" in problem
+    assert "width: 500px" in problem
+
+
+def test_a_script_error_is_caught(planted, open_page):
+    _, opened = planted("<script>throw new Error('planted')</script>")
+    assert any("planted" in problem for problem in open_page.problems(opened()))
+
+
+def test_a_formula_that_fails_is_caught(planted):
+    _, opened = planted(r'<p class="math">\(\undefinedcommand{x}\)</p>')
+    assert any(
+        "ndefinedcommand" in problem for problem in page_rules.equations(opened())
+    )
+
+
+def test_a_picture_without_words_is_caught(planted):
+    _, opened = planted('<img src="../../_static/logo.svg" alt="">')
+    assert any("no alt text" in problem for problem in page_rules.pictures(opened()))
+
+
+def test_unreadable_contrast_is_caught(planted):
+    _, opened = planted('<p style="color: #ccc; background: #fff">pale</p>')
+    assert any(
+        "color-contrast" in problem for problem in page_rules.accessibility(opened())
+    )

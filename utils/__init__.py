@@ -1,0 +1,1 @@
+"""Kernels of the book, one module per topic, and the helpers every chapter shares."""

@@ -1,0 +1,483 @@
+r"""Simple random walks on the integer lattice: exact laws, their limits, and simulation.
+
+A walker starts at ``S_0 = 0`` and moves ``+1`` with probability ``p`` and ``-1`` with probability
+``q = 1 - p``, independently at every step. In ``dim`` dimensions each step first picks one of the
+``dim`` axes at random. The functions stand in the order of the chapter.
+"""
+
+from functools import reduce
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int, Int32
+from scipy.integrate import quad
+from scipy.special import i0e
+from scipy.stats import binom
+
+
+def _require(ok, rule: str, got) -> None:
+    """Raise ``ValueError``, naming the first value got that breaks the rule, unless all is ok."""
+    if not np.all(ok):
+        raise ValueError(f"{rule}, got {np.asarray(got)[~np.asarray(ok)][0]}")
+
+
+def _require_integer(name: str, x, least=-np.inf) -> None:
+    rule = f"{name} must be an integer" + f" >= {least}" * (least > -np.inf)
+    _require(
+        np.issubdtype(np.asarray(x).dtype, np.integer) & np.greater_equal(x, least),
+        rule,
+        x,
+    )
+
+
+def _require_vector(name: str, x) -> None:
+    ok = np.ndim(x) == 1 and np.size(x) > 0
+    _require(ok, f"{name} must be a non-empty vector", f"shape {np.shape(x)}")
+
+
+def _pmf_at(n, k, p: float):
+    """Elementwise ``P(S_n = k)``: binomial in the number of steps up, zero for the wrong parity."""
+    return np.where((n + k) % 2 == 0, binom.pmf((n + k) // 2, n, p), 0.0)
+
+
+def walk_pmf(
+    n: int, p: float = 0.5, method: Literal["conv", "fft", "binom"] = "conv"
+) -> tuple[Int[np.ndarray, " 2*{n}+1"], Float[np.ndarray, " 2*{n}+1"]]:
+    r"""Law of ``S_n``: the coefficients of the generating function ``(p x + q/x)^n``.
+
+    .. math:: P(S_n=k) = [x^k]\,(p\,x + q\,x^{-1})^n
+              = \binom{n}{(n+k)/2}\, p^{(n+k)/2}\, q^{(n-k)/2}
+
+    Parameters
+    ----------
+    n : number of steps, >= 0.
+    p : probability of a step ``+1``, in [0, 1].
+    method : ``"conv"`` multiplies the n factors, O(n^2); ``"fft"`` samples the generating function
+        at 2n+1 points of the unit circle, O(n log n); ``"binom"`` shifts the binomial law, O(n).
+
+    Returns
+    -------
+    k : positions ``-n, ..., n``.
+    pmf : their probabilities. ``"conv"`` only adds and multiplies non-negative numbers, so its
+        *relative* error stays small in the tails. ``"fft"`` has an *absolute* error (near 1e-16
+        for ``p = 1/2``, below ``n`` times that for any ``p``); smaller probabilities drown in noise
+        of either sign, which also fills the positions of the wrong parity.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer >= 0, ``p`` is not in [0, 1] or ``method`` is unknown.
+
+    References
+    ----------
+    Feller 1968, ch. III.2 and XI.1. Equations :eq:`eq-random_walks-gf`, :eq:`eq-random_walks-pmf`.
+    """
+    _require_integer("n", n, 0)
+    _require(0 <= p <= 1, "p must be in [0, 1]", p)
+    _require(
+        method in ("conv", "fft", "binom"), "method must be conv, fft or binom", method
+    )
+    k, q = np.arange(-n, n + 1), 1 - p
+    if method == "conv":
+        pmf = reduce(np.convolve, [[q, 0.0, p]] * n, np.ones(1))
+    elif method == "fft":
+        theta = 2 * np.pi * np.arange(2 * n + 1) / (2 * n + 1)
+        G = (p * np.exp(1j * theta) + q * np.exp(-1j * theta)) ** n
+        pmf = np.fft.fftshift(np.fft.fft(G)).real / (2 * n + 1)
+    else:
+        pmf = _pmf_at(n, k, p)
+    return k, pmf
+
+
+def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, " n"]:
+    r"""Heat equation, forward in time and centred in space; the field is zero outside the array.
+
+    .. math:: v_j^{m+1} = v_j^m + r\,(v_{j+1}^m - 2 v_j^m + v_{j-1}^m),
+              \qquad r = D\,\Delta t / \Delta x^2
+
+    Parameters
+    ----------
+    v : initial values on the mesh, at least one.
+    r : mesh ratio, >= 0. At ``r = 1/2``, the stability limit, the scheme is the symmetric walk.
+    steps : number of time steps, >= 0.
+
+    Returns
+    -------
+    ndarray
+        The field after the last step; ``v`` itself is left as it was.
+
+    Raises
+    ------
+    ValueError
+        If ``v`` is empty, not one-dimensional or not finite, ``r`` is negative or not finite, or
+        ``steps`` is not an integer >= 0.
+
+    References
+    ----------
+    Equations :eq:`eq-random_walks-recursion`, :eq:`eq-random_walks-stability`.
+    """
+    _require_vector("v", v)
+    _require(np.isfinite(v), "v must be finite", v)
+    _require(0 <= r < np.inf, "r must be finite and >= 0", r)
+    _require_integer("steps", steps, 0)
+    v = np.array(v, dtype=np.float64)
+    for _ in range(steps):
+        v += r * np.diff(v, n=2, prepend=0.0, append=0.0)
+    return v
+
+
+def gaussian_local(
+    n: int, k: Int[np.ndarray, "*shape"] | int, p: float = 0.5, order: int = 0
+) -> Float[np.ndarray, "*shape"]:
+    r"""Local limit law of ``S_n``: twice a Gaussian density, since the lattice has span 2.
+
+    .. math:: P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
+              \Bigl[1 + \frac1n\Bigl(-\frac14 + \frac{x^2}{2} - \frac{x^4}{12}\Bigr)\Bigr],
+              \qquad x = \frac{k - n(p-q)}{\sqrt{4npq}}
+
+    Parameters
+    ----------
+    n : number of steps, >= 1.
+    k : positions; the result is zero where ``n + k`` is odd.
+    p : probability of a step ``+1``, in (0, 1).
+    order : 0 leaves the bracket out, 1 keeps it (Edgeworth correction, only for ``p = 1/2``).
+
+    Returns
+    -------
+    ndarray
+        Approximate probabilities, error ``O(n^{-3/2})`` for order 0 and ``O(n^{-5/2})`` for order 1
+        when ``p = 1/2``; ``O(n^{-1})`` for order 0 otherwise.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer >= 1, ``k`` is not integer, ``p`` is not in (0, 1), ``order`` is
+        neither 0 nor 1, or ``order = 1`` with ``p != 1/2``.
+
+    References
+    ----------
+    Feller 1968, ch. VII.2-3. Equation :eq:`eq-random_walks-local-clt`.
+    """
+    _require_integer("n", n, 1)
+    _require_integer("k", k)
+    _require(0 < p < 1, "p must be in (0, 1)", p)
+    _require(order in (0, 1), "order must be 0 or 1", order)
+    _require(order == 0 or p == 0.5, "order 1 needs p = 1/2", p)
+    mean, var = n * (2 * p - 1), 4 * n * p * (1 - p)
+    x = (k - mean) / np.sqrt(var)
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi * var)
+    bracket = 1 + order * (-1 / 4 + x**2 / 2 - x**4 / 12) / n
+    return np.where((n + k) % 2 == 0, 2 * density * bracket, 0.0)
+
+
+def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
+    r"""Probability ``u_{2m} = P(S_{2m} = 0)`` of the symmetric walk, in any dimension.
+
+    .. math:: u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
+              u^{(2)}_{2m} = u_{2m}^2,\qquad
+              u^{(d)}_{2m} = \sum_{j=0}^m \binom{2m}{2j}
+              \frac{(d-1)^{2m-2j}}{d^{2m}}\; u_{2j}\; u^{(d-1)}_{2m-2j}
+
+    In the plane the 45-degree rotation gives two independent walks; in general ``2j`` of the ``2m``
+    steps, a binomial number, go along the last axis.
+
+    Parameters
+    ----------
+    m_max : largest index, >= 0; the walk has ``2 m_max`` steps.
+    dim : dimension of the lattice, >= 1. O(m_max) up to dim 2, O(dim m_max^2) above.
+
+    Returns
+    -------
+    ndarray
+        ``u_0, u_2, ..., u_{2 m_max}``.
+
+    Raises
+    ------
+    ValueError
+        If ``m_max`` is not an integer >= 0 or ``dim`` is not an integer >= 1.
+
+    References
+    ----------
+    Feller 1968, ch. III.2 and XIV.7. Equations :eq:`eq-random_walks-return-u`,
+    :eq:`eq-random_walks-polya`.
+    """
+    _require_integer("m_max", m_max, 0)
+    _require_integer("dim", dim, 1)
+    m = np.arange(m_max + 1)
+    line = np.cumprod(np.append(1.0, 1 - 0.5 / m[1:]))
+    u = line if dim == 1 else line**2
+    for d in range(3, dim + 1):
+        along = [
+            binom.pmf(2 * m[: i + 1], 2 * i, 1 / d) for i in m
+        ]  # steps on the new axis
+        u = np.array([law * line[: i + 1] @ u[i::-1] for i, law in enumerate(along)])
+    return u
+
+
+def first_returns(u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    r"""First-return probabilities ``f`` from the return probabilities ``u``: ``F(s) = 1 - 1/U(s)``.
+
+    .. math:: u_n = \sum_{j=1}^{n} f_j\, u_{n-j} \quad (n \ge 1), \qquad f_0 = 0
+
+    Parameters
+    ----------
+    u : ``u[0] = 1`` and probabilities after it; one entry per step, or one per two steps as
+        ``return_probs`` gives them (then ``f`` is indexed in the same way).
+
+    Returns
+    -------
+    ndarray
+        ``f[n]``, the probability that the first return happens at ``n``; O(n^2).
+
+    Raises
+    ------
+    ValueError
+        If ``u`` is empty or not one-dimensional, has an entry outside [0, 1], or ``u[0] != 1``.
+
+    References
+    ----------
+    Feller 1968, ch. XIII.3. Equation :eq:`eq-random_walks-renewal`.
+    """
+    _require_vector("u", u)
+    _require((u >= 0) & (u <= 1), "u must be in [0, 1]", u)
+    _require(u[0] == 1, "u[0] must be 1", u[0])
+    f = np.zeros(len(u))
+    for n in range(1, len(u)):
+        f[n] = u[n] - f[1:n] @ u[n - 1 : 0 : -1]
+    return f
+
+
+def hitting_pmf(
+    a: int, n: Int[np.ndarray, "*shape"] | int, p: float = 0.5
+) -> Float[np.ndarray, "*shape"] | float:
+    r"""Law of the first time ``T_a`` at level ``a > 0`` (hitting-time theorem).
+
+    .. math:: P(T_a = n) = \frac{a}{n}\, P(S_n = a)
+
+    The total mass is ``min(1, (p/q)^a)``; for a level below zero exchange ``p`` and ``q``.
+
+    Parameters
+    ----------
+    a : level, >= 1.
+    n : times, >= 0 (the probability at ``n = 0`` is zero).
+    p : probability of a step ``+1``, in [0, 1].
+
+    Returns
+    -------
+    ndarray
+        ``P(T_a = n)``.
+
+    Raises
+    ------
+    ValueError
+        If ``a`` is not an integer >= 1, ``n`` has an entry that is not an integer >= 0, or ``p`` is
+        not in [0, 1].
+
+    References
+    ----------
+    Feller 1968, ch. III.7 and XIV.4. Equation :eq:`eq-random_walks-first-passage`.
+    """
+    _require_integer("a", a, 1)
+    _require_integer("n", n, 0)
+    _require(0 <= p <= 1, "p must be in [0, 1]", p)
+    return a / np.maximum(n, 1) * _pmf_at(n, a, p)
+
+
+def max_tail(
+    n: int, r: Int[np.ndarray, "*shape"] | int
+) -> Float[np.ndarray, "*shape"] | float:
+    r"""Tail of the maximum ``M_n = max_{m <= n} S_m`` of the symmetric walk (reflection principle).
+
+    .. math:: P(M_n \ge r) = P(T_r \le n) = P(S_n \ge r) + P(S_n > r)
+
+    Parameters
+    ----------
+    n : number of steps, >= 0.
+    r : levels, >= 0.
+
+    Returns
+    -------
+    ndarray
+        ``P(M_n >= r)``.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer >= 0 or ``r`` has an entry that is not an integer >= 0.
+
+    References
+    ----------
+    Feller 1968, ch. III.7. Equation :eq:`eq-random_walks-reflection`.
+    """
+    _require_integer("n", n, 0)
+    _require_integer("r", r, 0)
+    ups = (n + r) / 2  # S_n >= r means at least this many steps up
+    return binom.sf(np.ceil(ups) - 1, n, 0.5) + binom.sf(np.floor(ups), n, 0.5)
+
+
+def arcsine_pmf(m: int) -> Float[np.ndarray, " {m}+1"]:
+    r"""Law of the last zero ``L_{2m}`` of the symmetric walk, and of the time it spends positive.
+
+    .. math:: P(L_{2m} = 2k) = u_{2k}\, u_{2m-2k}, \qquad
+              P(L_n \le y\,n) \to \tfrac{2}{\pi} \arcsin\sqrt{y}
+
+    Parameters
+    ----------
+    m : half the number of steps, >= 0.
+
+    Returns
+    -------
+    ndarray
+        ``P(L_{2m} = 2k)`` for ``k = 0, ..., m``.
+
+    Raises
+    ------
+    ValueError
+        If ``m`` is not an integer >= 0.
+
+    References
+    ----------
+    Feller 1968, ch. III.4. Equation :eq:`eq-random_walks-arcsine`.
+    """
+    _require_integer("m", m, 0)
+    u = return_probs(m)
+    return u * u[::-1]
+
+
+def ruin(
+    i: Int[np.ndarray, "*shape"] | int, N: int, p: float
+) -> tuple[Float[np.ndarray, "*shape"] | float, Float[np.ndarray, "*shape"] | float]:
+    r"""Gambler's ruin: chance ``h_i`` to reach ``N`` before 0 from ``i``, mean duration ``E T``.
+
+    .. math:: h_i = \frac{1-\rho^i}{1-\rho^N}, \quad \rho = \frac qp, \qquad
+              (p-q)\, E\,T = N h_i - i \quad\text{(Wald)}
+
+    with the limits ``h_i = i/N`` and ``E T = i (N - i)`` of the fair game. Where ``N log(rho)`` is
+    below 1e-3, Wald's identity would subtract nearly equal numbers: there ``E T`` is summed as a
+    series in ``log(rho)``, and the identity gives ``h_i`` instead.
+
+    Parameters
+    ----------
+    i : initial capital, between 0 and ``N``.
+    N : capital at which the game is won, >= 1.
+    p : probability to win one round, in (0, 1).
+
+    Returns
+    -------
+    prob : ``h_i``.
+    duration : ``E T``, in rounds.
+
+    Raises
+    ------
+    ValueError
+        If ``N`` is not an integer >= 1, ``i`` has an entry that is not an integer in [0, N], or
+        ``p`` is not in (0, 1).
+
+    References
+    ----------
+    Feller 1968, ch. XIV.2-3. Equation :eq:`eq-random_walks-ruin`.
+    """
+    _require_integer("N", N, 1)
+    _require_integer("i", i, 0)
+    _require(i <= N, f"i must be <= N = {N}", i)
+    _require(0 < p < 1, "p must be in (0, 1)", p)
+    x, log_rho = i / N, np.log1p((1 - 2 * p) / p)
+    t = N * log_rho
+    if abs(t) < 1e-3:
+        series = 1 + (x - 1 / 2) * t / 3 + (log_rho**2 - x * (1 - x) * t**2) / 12
+        duration = i * (N - i) * series
+        return (i + (2 * p - 1) * duration) / N, duration
+    growth = np.exp(
+        -max(log_rho, 0.0) * (N - i)
+    )  # keeps rho^N from overflowing when rho > 1
+    prob = growth * np.expm1(-abs(log_rho) * i) / np.expm1(-abs(t))
+    return prob, abs(N * prob - i) / abs(2 * p - 1)
+
+
+def polya_constant(d: int) -> tuple[float, float]:
+    r"""Mean number ``G_d`` of visits to the origin, time 0 included; return probability ``p_d``.
+
+    .. math:: G_d = \sum_{m\ge0} u^{(d)}_{2m} = d\int_0^\infty \bigl[e^{-s} I_0(s)\bigr]^d\, ds,
+              \qquad p_d = 1 - \frac{1}{G_d}
+
+    The integrand decays like ``s^{-d/2}`` only; with ``s = w^{-2}`` the part beyond ``s = 1``
+    becomes the integral of a smooth function over the unit interval.
+
+    Parameters
+    ----------
+    d : dimension of the lattice, >= 1.
+
+    Returns
+    -------
+    G, p : ``(inf, 1.0)`` for ``d <= 2``, where the walk is recurrent; else exact to about 1e-14 up
+        to ``d = 8`` and 1e-12 beyond.
+
+    Raises
+    ------
+    ValueError
+        If ``d`` is not an integer >= 1.
+
+    References
+    ----------
+    Polya 1921; Watson 1939 for ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
+    """
+    _require_integer("d", d, 1)
+    if d <= 2:
+        return np.inf, 1.0
+    near, _ = quad(lambda s: i0e(s) ** d, 0, 1, epsabs=0, epsrel=1e-13)
+    far, _ = quad(lambda w: 2 * w**-3 * i0e(w**-2) ** d, 0, 1, epsabs=0, epsrel=1e-13)
+    G = d * (near + far)
+    return G, 1 - 1 / G
+
+
+def simulate_walks(
+    n_walks: int,
+    n_steps: int,
+    *,
+    rng: np.random.Generator,
+    p: float = 0.5,
+    dim: int = 1,
+) -> (
+    Int32[np.ndarray, "{n_walks} {n_steps}+1"]
+    | Int32[np.ndarray, "{n_walks} {n_steps}+1 {dim}"]
+):
+    r"""Sample paths ``S_0, ..., S_n`` of independent walks.
+
+    .. math:: S_n = \sum_{m=1}^n X_m, \qquad X_m = \pm e_{A_m}, \quad
+              A_m \text{ uniform on the axes}, \quad P(+) = p
+
+    Parameters
+    ----------
+    n_walks : number of walks, >= 1.
+    n_steps : steps of each walk, >= 0.
+    rng : source of randomness. A call needs about four times the memory of its result; where that
+        is too much, ask for fewer walks at a time with the same generator.
+    p : probability that a step goes in the positive direction of its axis, in [0, 1].
+    dim : dimension of the lattice, >= 1.
+
+    Returns
+    -------
+    ndarray
+        Positions, int32, of shape ``(n_walks, n_steps + 1)`` for ``dim = 1`` and
+        ``(n_walks, n_steps + 1, dim)`` otherwise.
+
+    Raises
+    ------
+    ValueError
+        If ``n_walks`` or ``dim`` is not an integer >= 1, ``n_steps`` is not an integer >= 0, or
+        ``p`` is not in [0, 1].
+
+    References
+    ----------
+    Feller 1968, ch. III.1 and XIV.7. Equation :eq:`eq-random_walks-gf`.
+    """
+    _require_integer("n_walks", n_walks, 1)
+    _require_integer("n_steps", n_steps, 0)
+    _require(0 <= p <= 1, "p must be in [0, 1]", p)
+    _require_integer("dim", dim, 1)
+    signs = 2 * (rng.random((n_walks, n_steps)) < p).astype(np.int8) - 1
+    axes = rng.integers(dim, size=(n_walks, n_steps), dtype=np.int32)
+    steps = signs[..., None] * (axes[..., None] == np.arange(dim))
+    walks = np.zeros((n_walks, n_steps + 1, dim), dtype=np.int32)
+    np.cumsum(steps, axis=1, dtype=np.int32, out=walks[:, 1:])
+    return walks[..., 0] if dim == 1 else walks
