@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import chapters
@@ -25,8 +26,18 @@ class Gallery(SphinxDirective):
         ]
 
 
+def poster(chapter: chapters.Chapter) -> tuple[dict, str]:
+    """``(cell, base64 png)`` of a chapter's first figure, which is its poster."""
+    if not chapter.figures:
+        raise ExtensionError(
+            f"{chapter.slug} has no stored figure for its card:"
+            f" run `make execute CH={chapter.slug}`"
+        )
+    return chapter.figures[0]
+
+
 def card(chapter: chapters.Chapter) -> str:
-    cell, _ = chapter.figures[0]
+    cell, _ = poster(chapter)
     alt = cell["metadata"]["mystnb"]["image"]["alt"]
     return (
         f'<a class="gallery-card" href="{chapter.docname}.html">'
@@ -42,7 +53,7 @@ def write_posters(app, exception) -> None:
     folder = Path(app.outdir, FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     for chapter in chapters.all_chapters():
-        _, png = chapter.figures[0]
+        _, png = poster(chapter)
         (folder / f"{chapter.slug}.png").write_bytes(base64.b64decode(png))
 
 

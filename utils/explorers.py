@@ -11,11 +11,12 @@ import base64
 import html
 import io
 import json
-import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from utils.runtime import static
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -146,7 +147,7 @@ class Explorer:
             png = io.BytesIO()
             self.figure.savefig(png, format="png", dpi=144)
             bundle["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
-        if "BOOK_STATIC" not in os.environ and (widget := self._live()) is not None:
+        if not static() and (widget := self._live()) is not None:
             bundle[WIDGET_MIME] = widget._repr_mimebundle_()[0][WIDGET_MIME]
         return bundle
 

@@ -105,5 +105,7 @@ def _without_docstrings(source: str) -> str:
         and len(node.body) > 1
     ]
     for node in sorted(documented, key=lambda node: -node.lineno):
-        lines[node.body[0].lineno - 1 : node.body[1].lineno - 1] = []
+        first, last = node.body[0].lineno - 1, node.body[0].end_lineno
+        blank = last < len(lines) and not lines[last].strip()
+        del lines[first : last + blank]
     return "\n".join(lines)

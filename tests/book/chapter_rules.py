@@ -10,6 +10,7 @@ from notebooks import normalised
 from chapters import Chapter, source
 
 MAX_BYTES = 1_500_000
+MAX_COLUMNS = 88
 FIGURE_MIMES = ("image/png", "image/svg+xml")
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
@@ -123,6 +124,14 @@ def plain_tex(chapter):
             yield f"{what} in the text: use plain TeX and label with $$ ... $$ (label)"
 
 
+def narrow_code(chapter):
+    """A line of code fits the column of the page."""
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        for line in source(cell).splitlines():
+            if len(line) > MAX_COLUMNS:
+                yield f"code cell {number} has a line of {len(line)} characters"
+
+
 def size(chapter):
     """The file stays small enough to read and to diff."""
     if (found := chapter.path.stat().st_size) > MAX_BYTES:
@@ -137,5 +146,6 @@ RULES = (
     figures_described,
     contract,
     plain_tex,
+    narrow_code,
     size,
 )

@@ -48,7 +48,14 @@ def replace_in_source(notebook, old, new):
 
 def strict_run(chapter: Chapter, **environment) -> subprocess.CompletedProcess:
     """The strict re-execution, as `make test` runs it, on one notebook."""
-    options = "-q --nbval --nbval-current-env -p no:cacheprovider --rootdir".split()
+    options = [
+        "-q",
+        "--nbval",
+        "--nbval-current-env",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+    ]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, chapter.root, chapter.path],
         capture_output=True,

@@ -1,7 +1,8 @@
 """What every chapter does first, and how it shows its kernels."""
 
-import ast
+import importlib.util
 import os
+import sys
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -55,20 +56,46 @@ def test_progress_is_silent_in_static_mode(monkeypatch, capsys):
     assert "counting" in capsys.readouterr().err
 
 
-def test_show_source_shows_the_kernel_without_its_docstring(monkeypatch):
+KERNEL = '''
+class Walk:
+    """A docstring."""
+
+    def step(self, x: int) -> int:
+        """Another,
+
+        of several lines.
+        """
+        # a comment
+        return x + 1
+
+
+def only_a_docstring():
+    """All there is."""
+'''
+
+
+def test_show_source_shows_the_kernel_without_its_docstrings(monkeypatch, tmp_path):
+    file = tmp_path / "utils" / "kernel.py"
+    file.parent.mkdir()
+    file.write_text(KERNEL)
+    spec = importlib.util.spec_from_file_location("kernel", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "kernel", module)
+    spec.loader.exec_module(module)
     shown = []
+    monkeypatch.setattr(runtime, "ROOT", tmp_path)
     monkeypatch.setattr(runtime, "display", lambda bundle, raw: shown.append(bundle))
-    runtime.show_source(plotting.readable, runtime.Streams)
+    runtime.show_source(module.Walk, module.only_a_docstring)
     code = shown[0]["text/plain"]
-    assert code.startswith(
-        "# utils/plotting.py\ndef readable(color: str) -> str:\n    rgb = "
-    )
-    assert code.endswith("return to_hex(rgb)")
-    assert '"""' not in code
+    assert code.splitlines() == [
+        "# utils/kernel.py",
+        "class Walk:",
+        "    def step(self, x: int) -> int:",
+        "        # a comment",
+        "        return x + 1",
+    ]
     assert shown[0]["text/markdown"] == f"```python\n{code}\n```"
-    streams = ast.parse(shown[1]["text/plain"]).body[0]
-    assert [node.name for node in streams.body] == ["__init__", "__call__"]
-    assert ast.get_docstring(streams.body[1]) is None
+    assert shown[1]["text/plain"].endswith('"""All there is."""')
 
 
 def test_colours_reach_their_contrast_on_white():

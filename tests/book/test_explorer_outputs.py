@@ -137,11 +137,8 @@ def test_without_anywidget_the_stored_forms_remain(monkeypatch):
     }
 
 
-def test_importing_the_module_imports_no_widget_library():
-    heavy = ("anywidget", "traitlets", "matplotlib")
-    code = (
-        f"import sys, utils.explorers; print([m for m in {heavy} if m in sys.modules])"
-    )
+def test_importing_the_module_does_not_import_anywidget():
+    code = "import sys, utils.explorers; print('anywidget' in sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -149,4 +146,4 @@ def test_importing_the_module_imports_no_widget_library():
         check=True,
         cwd=explorers.STATIC.parent,
     )
-    assert run.stdout.strip() == "[]"
+    assert run.stdout.strip() == "False"

@@ -1,5 +1,6 @@
 """Explorers in a real browser: each comes alive, obeys its reader and agrees with Python."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -360,6 +361,13 @@ def call(open_page, site_url):
         )
 
     return call_
+
+
+def test_lgamma_is_accurate_to_rounding(call):
+    x = np.r_[np.linspace(0.5, 20, 200), np.linspace(20, 2001, 200)]
+    want = np.array([math.lgamma(v) for v in x])
+    got = np.array(call("lgamma", [[v] for v in x.tolist()]))
+    assert np.max(np.abs(got - want) / np.maximum(1, np.abs(want))) < 1e-14
 
 
 def test_pmf_agrees_with_the_specification_and_the_kernel(call, drawn_cases):
