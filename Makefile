@@ -54,7 +54,8 @@ mutate: $(VENV)/dev ## mutation testing of the kernels
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/mutate.py
 
 epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
-	@$(JUPYTER_BOOK) --builder custom --custom-builder epub
+	@rm -rf _build/epub
+	@$(JUPYTER_BOOK) --builder custom --custom-builder epub > /dev/null
 	@echo "The book is in $$(ls _build/epub/*.epub)"
 
 lint: $(VENV)/dev ## style of code and notebooks, spelling

@@ -207,9 +207,8 @@ def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     line = np.cumprod(np.append(1.0, 1 - 0.5 / m[1:]))
     u = line if dim == 1 else line**2
     for d in range(3, dim + 1):
-        along = [
-            binom.pmf(2 * m[: i + 1], 2 * i, 1 / d) for i in m
-        ]  # steps on the new axis
+        # along[i]: law of the even number of steps, of 2i, that go along the new axis
+        along = [binom.pmf(2 * m[: i + 1], 2 * i, 1 / d) for i in m]
         u = np.array([law * line[: i + 1] @ u[i::-1] for i, law in enumerate(along)])
     return u
 
@@ -387,9 +386,8 @@ def ruin(
         series = 1 + (x - 1 / 2) * t / 3 + (log_rho**2 - x * (1 - x) * t**2) / 12
         duration = i * (N - i) * series
         return (i + (2 * p - 1) * duration) / N, duration
-    growth = np.exp(
-        -max(log_rho, 0.0) * (N - i)
-    )  # keeps rho^N from overflowing when rho > 1
+    # for rho > 1 divide by rho^N, which would overflow
+    growth = np.exp(-max(log_rho, 0.0) * (N - i))
     prob = growth * np.expm1(-abs(log_rho) * i) / np.expm1(-abs(t))
     return prob, abs(N * prob - i) / abs(2 * p - 1)
 

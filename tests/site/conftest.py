@@ -93,7 +93,10 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, site_url):
-    """``open_page(path, width=1280, dark=False)``; ``open_page.problems(page)`` lists what went wrong."""
+    """``open_page(path, width=1280, dark=False)``; ``open_page.problems(page)`` lists what went wrong.
+
+    ``mathjax=False`` saves the seconds of typesetting where a test does not look at formulas.
+    """
     contexts = []
 
     def open_page(
@@ -105,6 +108,7 @@ def open_page(browser, site_url):
         dark: bool = False,
         javascript: bool = True,
         reduced_motion: bool = False,
+        mathjax: bool = True,
     ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -123,6 +127,8 @@ def open_page(browser, site_url):
 
         def local_only(route):
             url = route.request.url
+            if url.endswith("tex-chtml.js") and not mathjax:
+                return route.fulfill(body="", content_type="text/javascript")
             if url.startswith((base, "data:", "blob:")):
                 return route.continue_()
             found.append(f"request to another host: {url}")

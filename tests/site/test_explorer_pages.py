@@ -77,7 +77,9 @@ def explorer(open_page):
     """Open a page and return its explorer, alive; ``still`` asks for reduced motion."""
 
     def open_(slug, *, still=True, **options):
-        page = open_page(CASES[slug].page, reduced_motion=still, **options)
+        page = open_page(
+            CASES[slug].page, reduced_motion=still, mathjax=False, **options
+        )
         host = page.locator(f"[data-explorer={slug}]").first
         host.scroll_into_view_if_needed()
         page.wait_for_selector(
@@ -315,7 +317,7 @@ def test_without_javascript_the_picture_remains(open_page, slug):
 
 @every
 def test_a_module_that_fails_leaves_the_picture(open_page, slug):
-    page = open_page(CASES[slug].page)
+    page = open_page(CASES[slug].page, mathjax=False)
     said = []
     page.on(
         "console",
@@ -345,7 +347,7 @@ def drawn_cases():
 @pytest.fixture
 def call(open_page, site_url):
     """Call an exported function of the random-walk module on a list of argument lists."""
-    page = open_page(CASES["random_walks"].page)
+    page = open_page("sources.html", mathjax=False)
 
     def call_(name, argument_lists):
         return page.evaluate(
