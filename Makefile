@@ -39,13 +39,18 @@ lab: $(VENV)/read ## open the chapters in JupyterLab
 execute: $(VENV)/read ## run the notebooks in place and store their outputs (CH=slug for one)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/notebooks.py execute $(CH)
 
-test: $(VENV)/dev lint ## everything: kernels, notebooks, strict re-execution, the site in a browser
+test: browser $(VENV)/dev lint ## everything: kernels, notebooks, strict re-execution, the site in a browser
 	$(BIN)/pytest tests/kernels -q --jaxtyping-packages=$(KERNELS),beartype.beartype
 	$(BIN)/pytest tests/book -q -n 2
 	BOOK_STATIC=1 $(BIN)/pytest chapters -q --nbval --nbval-current-env --nbval-cell-timeout 120 \
 	  -n 2 --dist loadscope
 	@$(MAKE) --no-print-directory book
 	$(BIN)/pytest tests/site -q -n 2
+
+.PHONY: browser
+browser:
+	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || \
+	  { echo "The site tests need Chromium, and it is not there: apt-get install chromium"; exit 1; }
 
 test-cpus: $(VENV)/dev ## strict re-execution as other processors would run it (CH=slug for one)
 	@$(BIN)/python tools/processors.py $(CH)

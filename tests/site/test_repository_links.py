@@ -1,0 +1,51 @@
+"""Launch, edit and issue links appear when the build is given an address, and only then."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PAGE = "_build/html/chapters/foundations/random_walks.html"
+REPOSITORY = "https://github.com/somebody/book"
+
+
+def build(folder, **environment) -> subprocess.CompletedProcess:
+    names = ["_config.yml", "_toc.yml", "references.bib", *ROOT.glob("*.md")]
+    for name in names:
+        shutil.copy(ROOT / name, folder)
+    for name in ("_ext", "_static", "_templates", "chapters", "utils"):
+        shutil.copytree(ROOT / name, folder / name)
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    return subprocess.run(
+        [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "-q"],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_links_point_to_the_repository_given(tmp_path):
+    done = build(tmp_path, BOOK_REPO=REPOSITORY, BOOK_URL="https://pages.example/book/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    html = (tmp_path / PAGE).read_text(encoding="utf-8")
+    notebook = "chapters/foundations/random_walks.ipynb"
+    assert f"{REPOSITORY}/edit/main/{notebook}" in html
+    assert f"{REPOSITORY}/issues/new" in html
+    for launcher in ("https://mybinder.org", "https://colab.research.google.com"):
+        assert launcher in html
+    poster = "https://pages.example/book/_static/posters/random_walks.png"
+    assert f'property="og:image" content="{poster}"' in html
+
+
+@pytest.mark.parametrize("address", ["somebody/book", "http://git.example/a/b"])
+def test_an_address_of_another_form_is_refused(tmp_path, address):
+    done = build(tmp_path, BOOK_REPO=address)
+    assert done.returncode != 0
+    assert f"REPO must look like https://host/owner/name, got '{address}'" in (
+        done.stdout + done.stderr
+    )
