@@ -73,15 +73,27 @@ def figures_described(chapter):
         outputs = [output.get("data", {}) for output in cell["outputs"]]
         if not any(mime in data for data in outputs for mime in FIGURE_MIMES):
             continue
-        if any(
-            "data-explorer" in "".join(data.get("text/html", "")) for data in outputs
-        ):
+        if any(is_explorer(data) for data in outputs):
             continue  # an explorer carries its own text
         meta = cell["metadata"].get("mystnb", {})
         if not meta.get("image", {}).get("alt"):
             yield f"the figure of code cell {number} has no alt text (mystnb.image.alt)"
         if not meta.get("figure", {}).get("caption"):
             yield f"the figure of code cell {number} has no caption (mystnb.figure.caption)"
+
+
+def is_explorer(data: dict) -> bool:
+    return "data-explorer=" in "".join(data.get("text/html", ""))
+
+
+def explorers_pictured(chapter):
+    """There is an explorer, and each has a picture for readers without JavaScript."""
+    outputs = [output for cell in chapter.code_cells for output in cell["outputs"]]
+    explorers = [o["data"] for o in outputs if is_explorer(o.get("data", {}))]
+    if not explorers:
+        yield "the chapter has no explorer"
+    if not all("image/png" in data for data in explorers):
+        yield "an explorer has no picture for readers without JavaScript (figure=...)"
 
 
 def contract(chapter):
@@ -105,10 +117,6 @@ def contract(chapter):
         yield "the first code cell must call setup(seed=...)"
     if not chapter.figures or "mystnb" not in chapter.figures[0][0]["metadata"]:
         yield "the first figure is the chapter's poster and is missing"
-    if not any(
-        "data-explorer" in json.dumps(cell["outputs"]) for cell in chapter.code_cells
-    ):
-        yield "the chapter has no explorer"
     exercises = re.findall(r"^:::+\{exercise\}[^:]*:label: (\S+)", text, re.MULTILINE)
     solutions = re.findall(r"^:::+\{solution-start\} (\S+)", text, re.MULTILINE)
     if not 3 <= len(exercises) <= 5:
@@ -144,6 +152,7 @@ RULES = (
     every_claim_checked,
     claims_face_rivals,
     figures_described,
+    explorers_pictured,
     contract,
     plain_tex,
     narrow_code,

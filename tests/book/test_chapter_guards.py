@@ -116,6 +116,15 @@ def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
             "the page contract asks for '## Paper vs here'",
         ),
         (
+            lambda nb: [
+                output.get("data", {}).pop("image/png", None)
+                for cell in code_cells(nb)
+                if "Explorer(" in source(cell)
+                for output in cell["outputs"]
+            ],
+            "an explorer has no picture",
+        ),
+        (
             lambda nb: replace_in_source(
                 nb, "{solution-start} ex-random_walks-lazy", "{note}"
             ),
