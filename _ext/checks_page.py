@@ -32,7 +32,7 @@ class Verified(SphinxDirective):
                 yield f":::{{div}} verified\n$$\n{tex}\n$$\n"
                 yield f"{{eq}}`{label}` in {{doc}}`/{chapter.docname}`, `{label}`\n"
                 for item in chapter.evidence_for(label):
-                    yield f"- ✓ {Evidence(**item).summary}"
+                    yield f"- {Evidence(**item).summary}"
                 yield ":::\n"
 
 

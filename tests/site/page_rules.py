@@ -42,6 +42,11 @@ def overflow(page) -> list[str]:
     return page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;
+          const inline = [...document.querySelectorAll("p > span.math mjx-container")].filter(
+            e => e.getBoundingClientRect().right > width && !e.closest(".toggle-hidden"));
+          if (inline.length)
+            return inline.map(e => "a formula in the text runs off the page: " +
+              e.querySelector("mjx-assistive-mml").textContent.slice(0, 60));
           if (document.documentElement.scrollWidth <= width) return [];
           const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
           const wide = [...document.querySelectorAll("main *")].filter(
