@@ -87,16 +87,7 @@ def equal(
     _require_all(
         label, excess <= 0, got, want, f"rtol={rtol:g} atol={atol:g}", worst=excess
     )
-    for name, value in (rivals or {}).items():
-        rival = _spread(
-            label,
-            f"rival {name!r}",
-            _values(label, f"rival {name!r}", value),
-            got.shape,
-        )
-        _require_rejected(
-            label, name, bool((_excess(got, rival, rtol, atol) > 0).any())
-        )
+    _reject(label, rivals, got.shape, lambda rival: _excess(got, rival, rtol, atol) > 0)
     stated = [
         f"{kind} {value:g}" for kind, value in (("rtol", rtol), ("atol", atol)) if value
     ]
@@ -147,14 +138,7 @@ def sampled(
     _require_all(
         label, excess <= 0, mean, want, f"{z:g} s.e. = {band.max():.3g}", worst=excess
     )
-    for name, value in (rivals or {}).items():
-        rival = _spread(
-            label,
-            f"rival {name!r}",
-            _values(label, f"rival {name!r}", value),
-            mean.shape,
-        )
-        _require_rejected(label, name, bool((abs(mean - rival) > band).any()))
+    _reject(label, rivals, mean.shape, lambda rival: abs(mean - rival) > band)
     _show(label, "sampled", f"{z:g} s.e., resolves {resolves:g}", len(draws), rivals)
 
 
@@ -280,6 +264,14 @@ def _require_all(label, passed, got, want, tolerance, *, worst) -> None:
         f"{label}: worst at index {tuple(int(i) for i in index)}:"
         f" got {got[index]:.17g}, want {want[index]:.17g}, {tolerance}"
     )
+
+
+def _reject(label, rivals, shape, differs) -> None:
+    """Each rival value has to differ from what was got in at least one component."""
+    for name, value in (rivals or {}).items():
+        rival = _values(label, f"rival {name!r}", value)
+        rival = _spread(label, f"rival {name!r}", rival, shape)
+        _require_rejected(label, name, bool(differs(rival).any()))
 
 
 def _require_rejected(label: str, name: str, rejected: bool) -> None:
