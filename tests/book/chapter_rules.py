@@ -68,16 +68,16 @@ def claims_face_rivals(chapter):
 
 
 def figures_described(chapter):
-    """Every figure has alt text; every plotted one a caption."""
+    """Every figure has alt text and, unless it is an explorer, a caption."""
     for number, cell in enumerate(chapter.code_cells, start=1):
         outputs = [output.get("data", {}) for output in cell["outputs"]]
         if not any(mime in data for data in outputs for mime in FIGURE_MIMES):
             continue
-        if any(is_explorer(data) for data in outputs):
-            continue  # an explorer carries its own text
         meta = cell["metadata"].get("mystnb", {})
         if not meta.get("image", {}).get("alt"):
             yield f"the figure of code cell {number} has no alt text (mystnb.image.alt)"
+        if any(is_explorer(data) for data in outputs):
+            continue  # the text around an explorer says what to look for
         if not meta.get("figure", {}).get("caption"):
             yield f"the figure of code cell {number} has no caption (mystnb.figure.caption)"
 
