@@ -142,3 +142,55 @@ def open_page(browser, site_url):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def page_of(site):
+    """``page_of(slug)``: where the site keeps a chapter, whatever part it belongs to."""
+    return lambda slug: (
+        next(site.glob(f"chapters/*/{slug}.html")).relative_to(site).as_posix()
+    )
+
+
+@pytest.fixture
+def explorer(open_page, page_of):
+    """Open a page and return its explorer, alive; ``still`` asks for reduced motion."""
+
+    def open_(slug, *, still=True, **options):
+        page = open_page(page_of(slug), reduced_motion=still, mathjax=False, **options)
+        host = page.locator(f"[data-explorer={slug}]").first
+        host.scroll_into_view_if_needed()
+        page.wait_for_selector(
+            f"[data-explorer={slug}][data-explorer-state=ready]", timeout=10_000
+        )
+        host.scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
+        return host
+
+    return open_
+
+
+def control(host, role, name):
+    """The one control of an explorer with this accessible name."""
+    return host.get_by_role(role, name=name, exact=True)
+
+
+@pytest.fixture
+def call(open_page, site_url):
+    """``call(slug, name, argument_lists)``: an exported function of an explorer, once per list."""
+    page = open_page("sources.html", mathjax=False)
+
+    def call_(slug, name, argument_lists):
+        return page.evaluate(
+            """async ([url, name, all]) => {
+              const module = await import(url), plain = x => x?.length === undefined ? x : [...x];
+              return all.map(a => plain(module[name](...a)));
+            }""",
+            [
+                f"{site_url.rstrip('/')}/_static/explorers/{slug}.mjs",
+                name,
+                argument_lists,
+            ],
+        )
+
+    return call_
