@@ -14,25 +14,7 @@ from scipy.integrate import quad
 from scipy.special import i0e
 from scipy.stats import binom
 
-
-def _require(ok, rule: str, got) -> None:
-    """Raise ``ValueError``, naming the first value got that breaks the rule, unless all is ok."""
-    if not np.all(ok):
-        raise ValueError(f"{rule}, got {np.asarray(got)[~np.asarray(ok)][0]}")
-
-
-def _require_integer(name: str, x, least=-np.inf) -> None:
-    rule = f"{name} must be an integer" + f" >= {least}" * (least > -np.inf)
-    _require(
-        np.issubdtype(np.asarray(x).dtype, np.integer) & np.greater_equal(x, least),
-        rule,
-        x,
-    )
-
-
-def _require_vector(name: str, x) -> None:
-    ok = np.ndim(x) == 1 and np.size(x) > 0
-    _require(ok, f"{name} must be a non-empty vector", f"shape {np.shape(x)}")
+from utils.validate import require, require_finite, require_integer, require_vector
 
 
 def _pmf_at(n, k, p: float):
@@ -72,9 +54,9 @@ def walk_pmf(
     ----------
     Feller 1968, ch. III.2 and XI.1. Equations :eq:`eq-random_walks-gf`, :eq:`eq-random_walks-pmf`.
     """
-    _require_integer("n", n, 0)
-    _require(0 <= p <= 1, "p must be in [0, 1]", p)
-    _require(
+    require_integer("n", n, 0)
+    require(0 <= p <= 1, "p must be in [0, 1]", p)
+    require(
         method in ("conv", "fft", "binom"), "method must be conv, fft or binom", method
     )
     k, q = np.arange(-n, n + 1), 1 - p
@@ -116,10 +98,10 @@ def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, 
     ----------
     Equations :eq:`eq-random_walks-recursion`, :eq:`eq-random_walks-stability`.
     """
-    _require_vector("v", v)
-    _require(np.isfinite(v), "v must be finite", v)
-    _require(0 <= r < np.inf, "r must be finite and >= 0", r)
-    _require_integer("steps", steps, 0)
+    require_vector("v", v)
+    require_finite("v", v)
+    require(0 <= r < np.inf, "r must be finite and >= 0", r)
+    require_integer("steps", steps, 0)
     v = np.array(v, dtype=np.float64)
     for _ in range(steps):
         v += r * np.diff(v, n=2, prepend=0.0, append=0.0)
@@ -158,11 +140,11 @@ def gaussian_local(
     ----------
     Feller 1968, ch. VII.2-3. Equation :eq:`eq-random_walks-local-clt`.
     """
-    _require_integer("n", n, 1)
-    _require_integer("k", k)
-    _require(0 < p < 1, "p must be in (0, 1)", p)
-    _require(order in (0, 1), "order must be 0 or 1", order)
-    _require(order == 0 or p == 0.5, "order 1 needs p = 1/2", p)
+    require_integer("n", n, 1)
+    require_integer("k", k)
+    require(0 < p < 1, "p must be in (0, 1)", p)
+    require(order in (0, 1), "order must be 0 or 1", order)
+    require(order == 0 or p == 0.5, "order 1 needs p = 1/2", p)
     mean, var = n * (2 * p - 1), 4 * n * p * (1 - p)
     x = (k - mean) / np.sqrt(var)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi * var)
@@ -201,8 +183,8 @@ def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     Feller 1968, ch. III.2 and XIV.7. Equations :eq:`eq-random_walks-return-u`,
     :eq:`eq-random_walks-polya`.
     """
-    _require_integer("m_max", m_max, 0)
-    _require_integer("dim", dim, 1)
+    require_integer("m_max", m_max, 0)
+    require_integer("dim", dim, 1)
     m = np.arange(m_max + 1)
     line = np.cumprod(np.append(1.0, 1 - 0.5 / m[1:]))
     u = line if dim == 1 else line**2
@@ -237,9 +219,9 @@ def first_returns(u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     ----------
     Feller 1968, ch. XIII.3. Equation :eq:`eq-random_walks-renewal`.
     """
-    _require_vector("u", u)
-    _require((u >= 0) & (u <= 1), "u must be in [0, 1]", u)
-    _require(u[0] == 1, "u[0] must be 1", u[0])
+    require_vector("u", u)
+    require((u >= 0) & (u <= 1), "u must be in [0, 1]", u)
+    require(u[0] == 1, "u[0] must be 1", u[0])
     f = np.zeros(len(u))
     for n in range(1, len(u)):
         f[n] = u[n] - f[1:n] @ u[n - 1 : 0 : -1]
@@ -276,9 +258,9 @@ def hitting_pmf(
     ----------
     Feller 1968, ch. III.7 and XIV.4. Equation :eq:`eq-random_walks-first-passage`.
     """
-    _require_integer("a", a, 1)
-    _require_integer("n", n, 0)
-    _require(0 <= p <= 1, "p must be in [0, 1]", p)
+    require_integer("a", a, 1)
+    require_integer("n", n, 0)
+    require(0 <= p <= 1, "p must be in [0, 1]", p)
     return a / np.maximum(n, 1) * _pmf_at(n, a, p)
 
 
@@ -308,8 +290,8 @@ def max_tail(
     ----------
     Feller 1968, ch. III.7. Equation :eq:`eq-random_walks-reflection`.
     """
-    _require_integer("n", n, 0)
-    _require_integer("r", r, 0)
+    require_integer("n", n, 0)
+    require_integer("r", r, 0)
     ups = (n + r) / 2  # S_n >= r means at least this many steps up
     return binom.sf(np.ceil(ups) - 1, n, 0.5) + binom.sf(np.floor(ups), n, 0.5)
 
@@ -338,7 +320,7 @@ def arcsine_pmf(m: int) -> Float[np.ndarray, " {m}+1"]:
     ----------
     Feller 1968, ch. III.4. Equation :eq:`eq-random_walks-arcsine`.
     """
-    _require_integer("m", m, 0)
+    require_integer("m", m, 0)
     u = return_probs(m)
     return u * u[::-1]
 
@@ -376,10 +358,10 @@ def ruin(
     ----------
     Feller 1968, ch. XIV.2-3. Equation :eq:`eq-random_walks-ruin`.
     """
-    _require_integer("N", N, 1)
-    _require_integer("i", i, 0)
-    _require(i <= N, f"i must be <= N = {N}", i)
-    _require(0 < p < 1, "p must be in (0, 1)", p)
+    require_integer("N", N, 1)
+    require_integer("i", i, 0)
+    require(i <= N, f"i must be <= N = {N}", i)
+    require(0 < p < 1, "p must be in (0, 1)", p)
     x, log_rho = i / N, np.log1p((1 - 2 * p) / p)
     t = N * log_rho
     if abs(t) < 1e-3:
@@ -419,7 +401,7 @@ def polya_constant(d: int) -> tuple[float, float]:
     ----------
     Polya 1921; Watson 1939 for ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
     """
-    _require_integer("d", d, 1)
+    require_integer("d", d, 1)
     if d <= 2:
         return np.inf, 1.0
     near, _ = quad(lambda s: i0e(s) ** d, 0, 1, epsabs=0, epsrel=1e-13)
@@ -469,10 +451,10 @@ def simulate_walks(
     ----------
     Feller 1968, ch. III.1 and XIV.7. Equation :eq:`eq-random_walks-gf`.
     """
-    _require_integer("n_walks", n_walks, 1)
-    _require_integer("n_steps", n_steps, 0)
-    _require(0 <= p <= 1, "p must be in [0, 1]", p)
-    _require_integer("dim", dim, 1)
+    require_integer("n_walks", n_walks, 1)
+    require_integer("n_steps", n_steps, 0)
+    require(0 <= p <= 1, "p must be in [0, 1]", p)
+    require_integer("dim", dim, 1)
     signs = 2 * (rng.random((n_walks, n_steps)) < p).astype(np.int8) - 1
     axes = rng.integers(dim, size=(n_walks, n_steps), dtype=np.int32)
     steps = signs[..., None] * (axes[..., None] == np.arange(dim))

@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVANTS = {"__init__", "checks", "plotting", "runtime", "explorers"}
+SERVANTS = {"__init__", "checks", "plotting", "runtime", "explorers", "validate"}
 MODULES = [
     f"utils.{f.stem}"
     for f in sorted((ROOT / "utils").glob("*.py"))
@@ -92,13 +92,17 @@ def section(name, title):
 
 
 def raises(function):
-    """Whether a function raises, itself or through the private functions of its module."""
+    """Whether a function raises, itself, at the common door or in a private function."""
     tree = ast.parse(inspect.getsource(inspect.unwrap(function)))
     if any(isinstance(node, ast.Raise) for node in ast.walk(tree)):
         return True
     home = vars(sys.modules[function.__module__])
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    doors = [home[n] for n in called if n[0] == "_" and inspect.isfunction(home.get(n))]
+    doors = [
+        home[n]
+        for n in called
+        if (n[0] == "_" or n.startswith("require")) and inspect.isfunction(home.get(n))
+    ]
     return any(raises(door) for door in doors if door is not function)
 
 
