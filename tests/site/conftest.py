@@ -3,11 +3,12 @@
 import gzip
 import shutil
 import threading
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,15 +92,15 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def open_page(browser, site_url):
-    """``open_page(path, width=1280, dark=False)``; ``open_page.problems(page)`` lists what went wrong.
+@pytest.fixture(scope="session")
+def opener(browser, site, site_url):
+    """``opener(path, ...)`` opens a page in a context of its own, which the caller closes.
 
-    ``mathjax=False`` saves the seconds of typesetting where a test does not look at formulas.
+    What goes wrong on the page is collected in ``page.found``. ``mathjax=False`` saves the seconds of
+    typesetting where a test does not look at formulas; ``only`` cuts the page down to one explorer.
     """
-    contexts = []
 
-    def open_page(
+    def open_(
         path: str,
         *,
         base: str = site_url,
@@ -109,6 +110,7 @@ def open_page(browser, site_url):
         javascript: bool = True,
         reduced_motion: bool = False,
         mathjax: bool = True,
+        only: str | None = None,
     ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -116,7 +118,6 @@ def open_page(browser, site_url):
             java_script_enabled=javascript,
             reduced_motion="reduce" if reduced_motion else "no-preference",
         )
-        contexts.append(context)
         page = context.new_page()
         page.found = found = []
         page.on(
@@ -129,6 +130,9 @@ def open_page(browser, site_url):
             url = route.request.url
             if url.endswith("tex-chtml.js") and not mathjax:
                 return route.fulfill(body="", content_type="text/javascript")
+            if url == base + path and only:
+                body = cut_down(site / path, only)
+                return route.fulfill(body=body, content_type="text/html; charset=utf-8")
             if url.startswith((base, "data:", "blob:")):
                 return route.continue_()
             found.append(f"request to another host: {url}")
@@ -138,7 +142,31 @@ def open_page(browser, site_url):
         page.goto(base + path, wait_until="load")
         return page
 
-    open_page.problems = lambda page: list(page.found)
+    return open_
+
+
+@cache
+def cut_down(path: Path, slug: str) -> str:
+    """A page with nothing in its column but one explorer, between two screens of empty space."""
+    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    article = soup.select_one("article.bd-article")
+    cell = article.select_one(f"[data-explorer={slug}]").find_parent(class_="cell")
+    spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
+    article.clear()
+    article.extend([spaces[0], cell, spaces[1]])
+    return str(soup)
+
+
+@pytest.fixture
+def open_page(opener):
+    """``open_page(path, ...)`` as ``opener``, closed after the test."""
+    contexts = []
+
+    def open_page(path: str, **options):
+        page = opener(path, **options)
+        contexts.append(page.context)
+        return page
+
     yield open_page
     for context in contexts:
         context.close()
@@ -154,9 +182,13 @@ def page_of(site):
 
 @pytest.fixture
 def explorer(open_page, page_of):
-    """Open a page and return its explorer, alive; ``still`` asks for reduced motion."""
+    """Open an explorer, alive, on its page or (by default) on what is left of it without the text.
 
-    def open_(slug, *, still=True, **options):
+    ``still`` asks for reduced motion.
+    """
+
+    def open_(slug, *, still=True, whole=False, **options):
+        options |= {} if whole else {"only": slug}
         page = open_page(page_of(slug), reduced_motion=still, mathjax=False, **options)
         host = page.locator(f"[data-explorer={slug}]").first
         host.scroll_into_view_if_needed()

@@ -14,6 +14,18 @@ def typeset(page) -> None:
     page.evaluate("window.MathJax?.startup?.promise")
 
 
+def problems(page) -> list[str]:
+    """Everything wrong with an open page, each line starting with the rule it breaks."""
+    typeset(page)
+    return [f"{rule.__name__}: {what}" for rule in RULES for what in rule(page)]
+
+
+def one_title(page) -> list[str]:
+    """A page has one title."""
+    titles = page.locator("h1:visible").all_inner_texts()
+    return [] if len(titles) == 1 else [f"the titles are {titles}"]
+
+
 def equations(page) -> list[str]:
     """Every formula is set by MathJax: none is missing, none failed, no raw TeX is left."""
     typeset(page)
@@ -47,6 +59,10 @@ def overflow(page) -> list[str]:
           if (inline.length)
             return inline.map(e => "a formula in the text runs off the page: " +
               e.querySelector("mjx-assistive-mml").textContent.slice(0, 60));
+          const cut = [...document.querySelectorAll("div.math")].filter(
+            e => getComputedStyle(e).overflowX !== "auto");
+          if (cut.length)
+            return cut.map(e => "an equation does not scroll in its own box: " + e.textContent.slice(0, 60));
           if (document.documentElement.scrollWidth <= width) return [];
           const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
           const wide = [...document.querySelectorAll("main *")].filter(
@@ -77,27 +93,73 @@ def pictures(page) -> list[str]:
     )
 
 
-def accessibility(page) -> list[str]:
-    """axe-core finds nothing serious or critical.
+def accessibility(page, *, only: str | None = None) -> list[str]:
+    """axe-core finds nothing serious or critical, by all of its rules or by one.
 
-    Most of a chapter's elements are MathJax's own and the coloured words of code blocks. They are
-    taken out, but for a few blocks that show all colours: axe would spend a minute on them.
+    Most elements of a long page are MathJax's own, or repeat what stands above them: coloured code,
+    documented functions, checked equations. Six of each are left: axe would spend minutes on them.
     """
     typeset(page)
     page.evaluate(
         """() => {
-          const code = [...document.querySelectorAll("div.highlight pre")].slice(6);
-          for (const e of [...document.querySelectorAll("mjx-container"), ...code]) e.remove();
+          const alike = ["div.highlight pre", "dl.py", "div.verified"].flatMap(
+            kind => [...document.querySelectorAll(kind)].slice(6));
+          for (const e of [...document.querySelectorAll("mjx-container"), ...alike]) e.remove();
         }"""
     )
     page.wait_for_timeout(100)
-    found = Axe().run(page).response["violations"]
+    options = {"runOnly": [only]} if only else {}
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:120]} {node['failureSummary'][:160]}"
         for rule in found
         if rule["impact"] in AXE_SERIOUS
         for node in rule["nodes"][:3]
     ]
+
+
+def marks(page) -> list[str]:
+    """Every mark beside an equation leads to its check, and the check leads back."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".check-mark")].filter(mark => {
+          const check = document.getElementById(mark.hash.slice(1));
+          const back = check?.querySelector("a")?.hash;
+          return !back || !mark.parentElement.contains(document.getElementById(back.slice(1)));
+        }).map(mark => `the mark ${mark.hash} leads to no check, or its check not back`)"""
+    )
+
+
+def phone(page) -> list[str]:
+    """At 390 px nothing is cut off, and the menu opens."""
+    desktop = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 844})
+    wrong = overflow(page)
+    menu = page.locator("#pst-primary-sidebar-modal")
+    wrong += ["the menu is open from the start"] * menu.is_visible()
+    page.locator(".primary-toggle:visible").first.click()
+    if menu.locator("a:visible").count() < 5:
+        wrong.append("the menu does not open")
+    page.keyboard.press("Escape")
+    page.set_viewport_size(desktop)
+    return wrong
+
+
+def quiet(page) -> list[str]:
+    """No console error, no script error, no request to another host."""
+    return list(page.found)
+
+
+def light_and_dark(page) -> list[str]:
+    """axe-core is content in both modes.
+
+    It comes last: it takes the formulas out, and its own requests are no fault of the page.
+    """
+    wrong = accessibility(page)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    return wrong + accessibility(page, only="color-contrast")
+
+
+RULES = (equations, pictures, one_title, marks, phone, quiet, light_and_dark)
 
 
 class Anchors(HTMLParser):

@@ -68,8 +68,8 @@ FRAMES = """() => {
 
 
 @every
-def test_becomes_ready_without_complaint(explorer, open_page, slug):
-    host = explorer(slug)
+def test_becomes_ready_without_complaint(explorer, slug):
+    host = explorer(slug, whole=True)
     assert host.locator("svg[role=img]").count() >= 1
     assert all(
         label
@@ -77,7 +77,7 @@ def test_becomes_ready_without_complaint(explorer, open_page, slug):
             "all => all.map(e => e.getAttribute('aria-label'))"
         )
     )
-    assert open_page.problems(host.page) == []
+    assert host.page.found == []
 
 
 @every
@@ -288,7 +288,7 @@ def test_without_javascript_the_picture_remains(open_page, page_of, slug):
 
 @every
 def test_a_module_that_fails_leaves_the_picture(open_page, page_of, slug):
-    page = open_page(page_of(slug), mathjax=False)
+    page = open_page(page_of(slug), mathjax=False, only=slug)
     said = []
     page.on(
         "console",

@@ -30,9 +30,9 @@ def planted(site, tmp_path, open_page):
         server.shutdown()
 
 
-def test_a_third_party_script_is_caught(planted, open_page):
+def test_a_third_party_script_is_caught(planted):
     folder, opened = planted('<script src="https://cdn.example/widget.js"></script>')
-    found = open_page.problems(opened())
+    found = opened().found
     assert "request to another host: https://cdn.example/widget.js" in found
     named = f"{PAGE}: <script> loads https://cdn.example/widget.js from another host"
     assert named in page_rules.links(folder)
@@ -58,9 +58,9 @@ def test_a_page_wider_than_a_phone_is_caught(planted):
     assert "width: 500px" in problem
 
 
-def test_a_script_error_is_caught(planted, open_page):
+def test_a_script_error_is_caught(planted):
     _, opened = planted("<script>throw new Error('planted')</script>")
-    assert any("planted" in problem for problem in open_page.problems(opened()))
+    assert any("planted" in problem for problem in opened().found)
 
 
 def test_a_formula_that_fails_is_caught(planted):
