@@ -63,6 +63,10 @@ def overflow(page) -> list[str]:
             e => getComputedStyle(e).overflowX !== "auto");
           if (cut.length)
             return cut.map(e => "an equation does not scroll in its own box: " + e.textContent.slice(0, 60));
+          const deaf = [...document.querySelectorAll("div.math, figure")].filter(
+            e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0);
+          if (deaf.length)
+            return deaf.map(e => "the keyboard cannot scroll this: " + e.textContent.slice(0, 60));
           if (document.documentElement.scrollWidth <= width) return [];
           const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
           const wide = [...document.querySelectorAll("main *")].filter(
