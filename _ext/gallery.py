@@ -1,4 +1,7 @@
-"""``{gallery}``: a card for every finished chapter, with its first figure and one sentence."""
+"""``{gallery}``: a card for every finished chapter, with its first figure and one sentence.
+
+``{gallery} foundations`` shows the chapters of one part.
+"""
 
 import base64
 from html import escape
@@ -14,13 +17,17 @@ FOLDER = "_static/posters"
 
 
 class Gallery(SphinxDirective):
+    optional_arguments = 1
+
     def run(self) -> list[nodes.Node]:
         if self.env.app.builder.name != "html":
             return []
+        folder = "/".join(["chapters", *self.arguments, ""])
         cards = []
         for chapter in chapters.all_chapters():
-            self.env.note_dependency(str(chapter.path))
-            cards.append(card(chapter))
+            if chapter.docname.startswith(folder):
+                self.env.note_dependency(str(chapter.path))
+                cards.append(card(chapter, "../" * self.env.docname.count("/")))
         return [
             nodes.raw("", f'<div class="gallery">{"".join(cards)}</div>', format="html")
         ]
@@ -36,12 +43,13 @@ def poster(chapter: chapters.Chapter) -> tuple[dict, str]:
     return chapter.figures[0]
 
 
-def card(chapter: chapters.Chapter) -> str:
+def card(chapter: chapters.Chapter, root: str) -> str:
+    """The card's html on a page from which ``root`` leads to the site's first folder."""
     cell, _ = poster(chapter)
     alt = cell["metadata"]["mystnb"]["image"]["alt"]
     return (
-        f'<a class="gallery-card" href="{chapter.docname}.html">'
-        f'<img src="{FOLDER}/{chapter.slug}.png" alt="{escape(alt)}" loading="lazy">'
+        f'<a class="gallery-card" href="{root}{chapter.docname}.html">'
+        f'<img src="{root}{FOLDER}/{chapter.slug}.png" alt="{escape(alt)}" loading="lazy">'
         f'<span class="gallery-title">{escape(chapter.title)}</span>'
         f'<span class="gallery-text">{escape(chapter.description)}</span></a>'
     )
