@@ -7,7 +7,7 @@ import {
 // Plain JSON: utils.explorers reads it too.
 export const defaults = {"rate": 6, "hours": 1, "keep": 0.5, "arrivals": "by chance", "seed": 1};
 
-/** P(N = n), N ~ Poisson(mu): from the mode outwards by ratios, so that nothing underflows on the way. */
+/** P(N = n), N ~ Poisson(mu): the logarithm by recurrence, so that nothing underflows on the way. */
 export function pmf(mu, n) {
   if (mu === 0) return n === 0 ? 1 : 0;
   let log = -mu;
@@ -65,14 +65,14 @@ export const keptCount = (seed, i, rate, hours, keep, arrivals) =>
 const WORDS = {
   "by chance": "Every event is kept or dropped by its own coin. What is kept is a Poisson process again, of rate πλ, "
     + "wherever the sliders stand.",
-  "in groups": "Same rate, but births come in groups of three on average: too many empty windows and too many crowded "
-    + "ones. Keep few of them, and the groups fall apart.",
+  "in groups": "Same rate, but in groups of three on average: too many empty windows, too many crowded ones. "
+    + "Keep few, and groups fall apart.",
   "evenly spaced": "Same rate, but births keep their distance: the count hardly varies. Keep few of them, and chance "
     + "takes over.",
 };
 
 // The clock: rows come slowly at first and faster and faster, TOTAL of them in all; SHOWN are watched one by one.
-const TOTAL = 2000, SHOWN = 40, ROWS = 9, START = 3, GROWTH = 2300, FALL = 500;
+const TOTAL = 2000, PREVIEW = 300, SHOWN = 40, ROWS = 9, START = 3, GROWTH = 2300, FALL = 500;
 const rowsAt = (clock) => Math.min(TOTAL, START * Math.expm1(clock / GROWTH));
 const clockAt = (rows) => GROWTH * Math.log1p(rows / START);
 const LENGTH = clockAt(TOTAL) + FALL;
@@ -103,14 +103,15 @@ function render({ model, el }) {
     places: () => law.k.map((k) => (g ? g.x(k) : null)),
     onPick() { bars.forEach((b, i) => b.classList.toggle("ex-picked", i === bar.picked)); paint(); },
   });
-  const rowsKey = key("dot"), voice = announcer(), caption = html("p", { class: "ex-caption" });
+  const keptKey = key("dot", "kept"), rowsKey = key("dot"), voice = announcer(), caption = html("p", { class: "ex-caption" });
   const buttons = html("div", { class: "ex-buttons" }, play.el, fresh.el);
+  keptKey.style.flexBasis = "auto";
   board.el.append(bar.el, bar.output);
   bar.output.style.top = `${CEILING - 34}px`;
   bar.el.style.height = `${HEIGHT - CEILING + 20}px`;
   explorer(
     el, html("div", { class: "ex-controls" }, kind.el, rate.el, hours.el, buttons, keep.el), board.el,
-    html("div", { class: "ex-legend" }, key("dot", "kept"), key("ring", "dropped"), key("bar", "Poisson law"), rowsKey),
+    html("div", { class: "ex-legend" }, keptKey, key("ring", "dropped"), key("bar", "Poisson law"), rowsKey),
     caption, voice.el);
 
   function describe(i) {
@@ -142,16 +143,27 @@ function render({ model, el }) {
     bar.refresh();
   }
 
-  /** Frequencies of the first `count` rows; rows are simulated when they are first needed. */
+  /** Rows are simulated when they are first needed. */
+  function fill(count) {
+    const { seed, rate, hours, arrivals } = state;
+    while (rows.length < Math.max(count, SHOWN)) rows.push(row(seed, rows.length, rate, hours, arrivals));
+  }
+
+  function kept(events) {
+    let n = 0;
+    for (const [, mark] of events) if (mark < state.keep) n++;
+    return n;
+  }
+
+  /** Frequencies of the first `count` rows. */
   function tally(count) {
     counted = count;
-    const { seed, rate: λ, hours: t, keep: π, arrivals } = state;
-    while (rows.length < Math.max(count, SHOWN)) rows.push(row(seed, rows.length, λ, t, arrivals));
+    const { rate: λ, hours: t, keep: π, arrivals } = state;
+    fill(count);
     const share = new Float64Array(law.k.length);
     let sum = 0, squares = 0;
     for (let i = 0; i < count; i++) {
-      let n = 0;
-      for (const [, mark] of rows[i]) if (mark < π) n++;
+      const n = kept(rows[i]);
       if (n < share.length) share[n]++;
       sum += n; squares += n * n;
     }
@@ -180,8 +192,8 @@ function render({ model, el }) {
     Object.assign(pen, { font: `600 13px ${getComputedStyle(el).fontFamily}`, textAlign: "right", textBaseline: "middle" });
     for (let i = Math.max(0, current - ROWS); i <= current; i++) {
       const slot = current < ROWS ? i : ROWS - 1 - current + i - lift, y = TOP + ROW * (slot + 0.5);
-      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = Math.max(0, Math.min(1, slot + 1));
-      const picked = bar.picked !== null, n = rows[i].filter(([, mark]) => mark < state.keep).length;
+      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = Math.max(0, Math.min(1, 1 + 2 * slot));
+      const picked = bar.picked !== null, n = kept(rows[i]);
       const strength = fade * (picked && law.k[bar.picked] !== n ? 0.25 : 1);
       Object.assign(pen, { globalAlpha: 0.3 * fade, strokeStyle: colour.text, lineWidth: 1 });
       pen.beginPath(); pen.moveTo(LEFT, y); pen.lineTo(g.time(until * state.hours), y); pen.stroke();
@@ -234,7 +246,10 @@ function render({ model, el }) {
     const mu = state.rate * state.hours * state.keep, sd = Math.sqrt(mu);
     const k = Array.from({ length: Math.max(5, Math.ceil(mu + 3.5 * sd + 2)) }, (_, i) => i);
     const P = k.map((n) => pmf(mu, n));
-    law = { mu, k, P, peak: Math.max(...P) };
+    fill(PREVIEW);
+    const preview = new Float64Array(k.length);
+    for (const events of rows.slice(0, PREVIEW)) preview[kept(events)] += 1 / PREVIEW;
+    law = { mu, k, P, peak: Math.max(...P, ...(state.arrivals === "by chance" ? [] : preview)) };
     kind.set(state.arrivals); rate.set(state.rate); hours.set(state.hours); keep.set(state.keep);
     caption.textContent = WORDS[state.arrivals];
     layout();
