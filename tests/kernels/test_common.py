@@ -24,7 +24,7 @@ MODULES = [
     for f in sorted((ROOT / "utils").glob("*.py"))
     if f.stem not in SERVANTS
 ]
-WITHOUT_TORCH = ["utils.random_walk"]
+WITHOUT_TORCH = ["utils.random_walk", "utils.poisson"]
 
 
 def rng():
@@ -54,6 +54,43 @@ EXAMPLES = {
         "n_walks": 3,
         "n_steps": 4,
         "rng": rng(),
+    },
+    "utils.poisson.poisson_pmf": lambda: {"n": np.arange(6), "mu": 2.5},
+    "utils.poisson.poisson_binomial_pmf": lambda: {"p": np.array([0.1, 0.4, 0.2])},
+    "utils.poisson.tv_distance": lambda: {
+        "a": np.array([0.5, 0.5]),
+        "b": np.array([0.2, 0.3, 0.5]),
+    },
+    # One path needs no padding, so that all results are finite.
+    "utils.poisson.simulate_homogeneous": lambda: {
+        "rate": 3.0,
+        "t_end": 2.0,
+        "n_paths": 1,
+        "rng": rng(),
+    },
+    "utils.poisson.simulate_by_counts": lambda: {
+        "rate": 3.0,
+        "t_end": 2.0,
+        "n_paths": 1,
+        "rng": rng(),
+    },
+    "utils.poisson.simulate_thinning": lambda: {
+        "rate_fn": np.sqrt,
+        "rate_max": 2.0,
+        "t_end": 4.0,
+        "n_paths": 1,
+        "rng": rng(),
+    },
+    "utils.poisson.panjer": lambda: {
+        "mu": 2.0,
+        "jump_pmf": np.array([0.0, 0.5, 0.5]),
+        "n_max": 6,
+    },
+    "utils.poisson.garwood_interval": lambda: {"count": np.arange(4), "alpha": 0.1},
+    "utils.poisson.dispersion_test": lambda: {"x": np.array([1.0, 0.0, 3.0])},
+    "utils.poisson.gof_poisson": lambda: {
+        "counts": np.array([30.0, 40.0, 20.0, 10.0]),
+        "min_expected": 2.0,
     },
 }
 

@@ -25,6 +25,13 @@ CASES = {
         animated=True,
         picks={"slider": "Bar"},
     ),
+    "poisson_processes": Case(
+        sliders=("rate λ per hour", "window t in hours", "chance π to be kept"),
+        radios=("by chance", "in groups", "evenly spaced"),
+        buttons=("New births",),
+        animated=True,
+        picks={"slider": "Bar"},
+    ),
 }
 ANIMATED = [slug for slug, case in CASES.items() if case.animated]
 every = pytest.mark.parametrize("slug", CASES)
