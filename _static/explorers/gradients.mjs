@@ -103,7 +103,7 @@ function render({ model, el }) {
     x: slider({ label: "x", min: X[0], max: X[1], step: 0.05, format: fixed, onInput: (v) => move({ x: v }) }),
     y: slider({ label: "y", min: Y[0], max: Y[1], step: 0.05, format: fixed, onInput: (v) => move({ y: v }) }),
     theta: slider({
-      label: "direction θ", min: -180, max: 180, step: 1, format: (v) => `${Math.round(v)}°`.replace("-", "−"),
+      label: "angle θ", min: -180, max: 180, step: 1, format: (v) => `${Math.round(v)}°`.replace("-", "−"),
       onInput: (v) => move({ theta: v }),
     }),
   };
@@ -117,13 +117,12 @@ function render({ model, el }) {
   land.el.append(hand);
   plot.el.append(dial);
   const badge = html("span", { class: "ex-badge" }), values = html("span", {}), voice = announcer();
-  const keys = html("div", { class: "ex-legend" }), caption = html("p", { class: "ex-caption" });
+  const keys = html("div", { class: "ex-legend ex-keys" }), caption = html("p", { class: "ex-caption" });
   const verdict = html("div", { class: "ex-legend ex-verdict" }, badge, values);
   explorer(
-    el, html("div", { class: "ex-controls" }, pickSurface.el, pickView.el),
-    html("div", { class: "ex-pair" }, land.el, plot.el), verdict, keys,
-    html("div", { class: "ex-controls ex-sliders" }, sliders.x.el, sliders.y.el, sliders.theta.el),
-    html("div", { class: "ex-buttons" }, play.el), caption, voice.el);
+    el, html("div", { class: "ex-controls ex-row" }, pickSurface.el, pickView.el,
+      sliders.x.el, sliders.y.el, sliders.theta.el, html("div", { class: "ex-buttons" }, play.el)),
+    html("div", { class: "ex-pair" }, land.el, plot.el), verdict, keys, caption, voice.el);
 
   // The map is a square as large as fits, at the left of its stage.
   function frame() {

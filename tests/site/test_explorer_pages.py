@@ -20,7 +20,7 @@ class Case:
 CASES = {
     # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
     "gradients": Case(
-        sliders=("x", "y", "direction θ"),
+        sliders=("x", "y", "angle θ"),
         radios=("slopes", "rulers", "valley", "kink", "cliff", "bowl"),
         animated=True,
     ),

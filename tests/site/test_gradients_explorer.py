@@ -102,7 +102,7 @@ def test_the_mark_shows_the_slope(explorer):
     host = explorer("gradients")
     want = 2 * math.cos(math.radians(53)) + 4 * math.sin(math.radians(53))
     assert shown(host) == pytest.approx(want, rel=1e-6)
-    control(host, "slider", "direction θ").fill("0")
+    control(host, "slider", "angle θ").fill("0")
     assert shown(host) == pytest.approx(2, rel=1e-6)
 
 
@@ -134,7 +134,7 @@ def test_point_and_arrow_can_be_dragged(explorer):
     dial = host.locator(".ex-drag-x")
     box = dial.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + 100)
-    assert 50 < float(control(host, "slider", "direction θ").input_value()) < 130
+    assert 50 < float(control(host, "slider", "angle θ").input_value()) < 130
 
 
 def test_the_origin_catches_the_point(explorer):
