@@ -117,7 +117,7 @@ function render({ model, el }) {
   land.el.append(hand);
   plot.el.append(dial);
   const badge = html("span", { class: "ex-badge" }), values = html("span", {}), voice = announcer();
-  const keys = html("div", { class: "ex-legend ex-keys" }), caption = html("p", { class: "ex-caption" });
+  const keys = html("div", { class: "ex-legend ex-keys" }), caption = html("p", { class: "ex-caption ex-words" });
   const verdict = html("div", { class: "ex-legend ex-verdict" }, badge, values);
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, pickSurface.el, pickView.el,
