@@ -215,6 +215,74 @@ export function palette(el) {
   return { text: style.color, second: style.getPropertyValue("--ex-second") };
 }
 
+/** Dragging with mouse or finger: `onStart` may refuse by returning false, `onDrag` gets css pixels over `el`. */
+export function dragging(el, { onStart = () => true, onDrag }) {
+  let held = false;
+  const spot = (event) => {
+    const box = el.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  el.addEventListener("pointerdown", (event) => {
+    held = event.button === 0 && onStart(...spot(event)) !== false;
+    if (!held) return;
+    event.preventDefault();
+    el.setPointerCapture(event.pointerId);
+    onDrag(...spot(event));
+  });
+  el.addEventListener("pointermove", (event) => { if (held) onDrag(...spot(event)); });
+  for (const end of ["pointerup", "pointercancel"]) el.addEventListener(end, () => { held = false; });
+}
+
+/** Red, green, blue (0 to 255) of a css colour that `el` may state as a variable. */
+export function rgb(el, name) {
+  const pen = html("canvas", { width: 1, height: 1 }).getContext("2d");
+  pen.fillStyle = getComputedStyle(el).getPropertyValue(name).trim() || getComputedStyle(el).color;
+  pen.fillRect(0, 0, 1, 1);
+  return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}
+
+/**
+ * A contour map as a canvas of `width` x `height` pixels: `level(i, j)` is the height at a pixel, in steps of the
+ * contour lines; lines are drawn at whole numbers, `tint` fills what is high, more where the height is above `top`.
+ */
+export function contourMap({ width, height, level, top, line: ink, tint }) {
+  const canvas = html("canvas", { width, height }), pen = canvas.getContext("2d");
+  const image = pen.createImageData(width, height), row = width + 1;
+  const u = new Float64Array(row * (height + 1));
+  for (let j = 0; j <= height; j++) for (let i = 0; i <= width; i++) u[j * row + i] = level(i, j);
+  for (let j = 0; j < height; j++) {
+    for (let i = 0; i < width; i++) {
+      const k = j * row + i, rise = Math.hypot(u[k + 1] - u[k], u[k + row] - u[k]) + 1e-12;
+      // How many pixels away the next line is; where lines crowd they fade into a shade.
+      const near = Math.max(0, 1.1 - Math.abs(u[k] - Math.round(u[k])) / rise) * Math.min(1, 0.35 / rise + 0.25);
+      const fill = 0.42 * Math.max(0, Math.min(1, (Math.floor(u[k]) + 0.5) / top));
+      const over = 0.45 * Math.min(1, near), alpha = over + fill * (1 - over), at = 4 * (j * width + i);
+      for (let c = 0; c < 3; c++) {
+        image.data[at + c] = alpha ? (ink[c] * over + tint[c] * fill * (1 - over)) / alpha : 0;
+      }
+      image.data[at + 3] = 255 * alpha;
+    }
+  }
+  pen.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** An arrow on a canvas. */
+export function arrow(pen, [x, y], [tx, ty], strokeStyle, lineWidth = 2) {
+  const angle = Math.atan2(ty - y, tx - x), head = 4 + 2.5 * lineWidth;
+  const length = Math.hypot(tx - x, ty - y);
+  if (length < 1) return;
+  Object.assign(pen, { strokeStyle, fillStyle: strokeStyle, lineWidth, globalAlpha: 1 });
+  pen.beginPath();
+  pen.moveTo(x, y);
+  pen.lineTo(tx - Math.min(length, head) * 0.8 * Math.cos(angle), ty - Math.min(length, head) * 0.8 * Math.sin(angle));
+  pen.stroke();
+  pen.beginPath();
+  pen.moveTo(tx, ty);
+  for (const turn of [2.7, -2.7]) pen.lineTo(tx + head * Math.cos(angle + turn), ty + head * Math.sin(angle + turn));
+  pen.fill();
+}
+
 /** Runs `callback` when the site or JupyterLab switches between light and dark; returns the undo. */
 export function onTheme(callback) {
   const observer = new MutationObserver(callback);

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from jaxtyping import config
 from numpy.testing import assert_array_equal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,14 +26,47 @@ MODULES = [
     for f in sorted((ROOT / "utils").glob("*.py"))
     if f.stem not in SERVANTS
 ]
-WITHOUT_TORCH = ["utils.random_walk", "utils.poisson"]
+WITHOUT_TORCH = ["utils.calculus", "utils.poisson", "utils.random_walk"]
 
 
 def rng():
     return np.random.default_rng(0)
 
 
+def wave(x):
+    return (x * x).sum() + (x * x * x).sum()
+
+
 EXAMPLES = {
+    "utils.calculus.directional_derivative": lambda: {
+        "f": wave,
+        "x": np.array([1.0, 2.0]),
+        "v": np.array([3.0, 4.0]),
+        "h": 1e-6,
+    },
+    "utils.calculus.numerical_gradient": lambda: {
+        "f": wave,
+        "x": np.array([1.0, 2.0]),
+    },
+    "utils.calculus.numerical_jacobian": lambda: {
+        "F": np.sin,
+        "x": np.array([1.0, 2.0]),
+    },
+    "utils.calculus.gradient_check": lambda: {
+        "f": wave,
+        "grad": lambda x: 2 * x + 3 * x * x,
+        "x": np.array([1.0, 2.0]),
+        "rng": rng(),
+    },
+    "utils.calculus.hvp": lambda: {
+        "f": wave,
+        "x": torch.tensor([1.0, 2.0], dtype=torch.float64),
+        "v": torch.tensor([3.0, 4.0], dtype=torch.float64),
+    },
+    "utils.calculus.dual_direction": lambda: {
+        "g": np.array([3.0, -1.0]),
+        "norm": np.array([[2.0, 0.5], [0.5, 1.0]]),
+    },
     "utils.random_walk.walk_pmf": lambda: {"n": 10, "p": 0.3},
     "utils.random_walk.ftcs": lambda: {
         "v": np.array([0.0, 1.0, 0.5]),
@@ -144,7 +179,9 @@ def raises(function):
 
 
 def arrays(value):
-    """All numpy arrays and scalars inside a result or an argument list."""
+    """All numpy arrays and scalars inside a result or an argument list; tensors as arrays."""
+    if isinstance(value, torch.Tensor):
+        value = value.numpy()  # shares its memory
     if isinstance(value, dict):
         value = tuple(value.values())
     if isinstance(value, tuple | list):
@@ -161,6 +198,10 @@ def spoiled(args):
             elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 copy = value.copy()
                 copy.flat[-1] = bad
+                yield key, args | {key: copy}
+            elif isinstance(value, torch.Tensor) and value.is_floating_point():
+                copy = value.clone()
+                copy[-1] = bad
                 yield key, args | {key: copy}
 
 
@@ -249,10 +290,20 @@ def test_not_finite_is_refused(name):
             KERNELS[name](**args)
 
 
+@pytest.fixture
+def without_type_checks():
+    """Let an array of the wrong shape through to the kernel's own door."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
 @each_kernel
+@pytest.mark.usefixtures("without_type_checks")
 def test_empty_is_refused_or_gives_empty(name):
     args = example(name)
-    for key in [k for k, value in args.items() if isinstance(value, np.ndarray)]:
+    kinds = np.ndarray | torch.Tensor
+    for key in [k for k, value in args.items() if isinstance(value, kinds)]:
         try:
             results, message = arrays(KERNELS[name](**args | {key: args[key][:0]})), ""
         except ValueError as error:

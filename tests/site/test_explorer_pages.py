@@ -18,6 +18,12 @@ class Case:
 
 
 CASES = {
+    # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
+    "gradients": Case(
+        sliders=("x", "y", "angle θ"),
+        radios=("slopes", "rulers", "valley", "kink", "cliff", "bowl"),
+        animated=True,
+    ),
     "random_walks": Case(
         sliders=("steps n", "up-step chance p"),
         radios=("position", "maximum", "last zero", "first return"),
