@@ -23,7 +23,10 @@ SETTINGS = {
     "MKL's common path": ({"MKL_CBWR": "COMPATIBLE"}, "torch product"),
     "OpenBLAS for Nehalem": ({"OPENBLAS_CORETYPE": "Nehalem"}, "numpy product"),
     "OpenBLAS for Prescott": ({"OPENBLAS_CORETYPE": "Prescott"}, "numpy product"),
-    "numpy without AVX": ({"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}, "numpy functions"),
+    "numpy without AVX": (
+        {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"},
+        "numpy functions",
+    ),
     "two threads": ({"BOOK_THREADS": "2"}, "threads"),
 }
 
