@@ -5,6 +5,7 @@ found by itself.
 """
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import random
@@ -17,6 +18,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from utils.quadratic import Quadratic
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVANTS = {"__init__", "checks", "plotting", "runtime", "explorers", "validate"}
 MODULES = [
@@ -24,11 +27,23 @@ MODULES = [
     for f in sorted((ROOT / "utils").glob("*.py"))
     if f.stem not in SERVANTS
 ]
-WITHOUT_TORCH = ["utils.random_walk"]
+WITHOUT_TORCH = ["utils.random_walk", "utils.quadratic"]
 
 
 def rng():
     return np.random.default_rng(0)
+
+
+def bowl():
+    return Quadratic(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([-4.0, 2.0]))
+
+
+def descent(**more):
+    return {"q": bowl(), "x0": np.array([1.0, 2.0]), "n_iter": 5, **more}
+
+
+def sphere():
+    return {"A": np.array([[2.0, 1.0], [1.0, 3.0]]), "x0": np.array([1.0, 2.0])}
 
 
 EXAMPLES = {
@@ -52,6 +67,31 @@ EXAMPLES = {
     "utils.random_walk.polya_constant": lambda: {"d": 3},
     "utils.random_walk.simulate_walks": lambda: {
         "n_walks": 3,
+        "n_steps": 4,
+        "rng": rng(),
+    },
+    "utils.quadratic.gradient_descent": lambda: descent(step=0.1),
+    "utils.quadratic.heavy_ball": lambda: descent(eta=0.1, beta=0.3),
+    "utils.quadratic.nesterov": lambda: descent(eta=0.1, beta=0.3),
+    "utils.quadratic.barzilai_borwein": descent,
+    "utils.quadratic.conjugate_gradient": lambda: descent(tol=0.1, M_inv=np.eye(2)),
+    "utils.quadratic.newton": lambda: {"q": bowl(), "x0": np.array([1.0, 2.0])},
+    "utils.quadratic.power_iteration": lambda: sphere() | {"n_iter": 3},
+    "utils.quadratic.rayleigh_iteration": lambda: sphere() | {"n_iter": 2},
+    "utils.quadratic.trust_region_sphere": lambda: {
+        "A": np.array([[2.0, 1.0], [1.0, -3.0]]),
+        "b": np.array([1.0, 0.5]),
+        "radius": 2.0,
+    },
+    "utils.quadratic.kkt_solve": lambda: {
+        "q": bowl(),
+        "C": np.array([[1.0, 1.0]]),
+        "d": np.array([1.0]),
+    },
+    "utils.quadratic.langevin": lambda: {
+        "q": bowl(),
+        "x0": np.zeros((3, 2)),
+        "eta": 0.1,
         "n_steps": 4,
         "rng": rng(),
     },
@@ -108,6 +148,8 @@ def raises(function):
 
 def arrays(value):
     """All numpy arrays and scalars inside a result or an argument list."""
+    if dataclasses.is_dataclass(value):
+        value = tuple(vars(value)[field.name] for field in dataclasses.fields(value))
     if isinstance(value, dict):
         value = tuple(value.values())
     if isinstance(value, tuple | list):
