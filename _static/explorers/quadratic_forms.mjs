@@ -1,7 +1,7 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  animation, announcer, button, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, segmented, slider,
-  stage, svg, text, trace,
+  animation, announcer, button, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, power, scale,
+  segmented, slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -152,11 +152,13 @@ const WORDS = {
   constant: "A plain: f is the same everywhere.",
 };
 
-const HEIGHT = 400, ARM = 55, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3;
+// Css pixels: the bowl, and below it a strip in which the gradient shrinks, or does not.
+const BOWL = 400, TOP = 436, FLOOR = 530, HEIGHT = 580, LEFT = 44, RIGHT = 12;
+const ARM = 55, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADES = [-8, 2];
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {
-  let q = {}, g, paths, clock = 0, playing = true;
+  let q = {}, g, paths, lengths, clock = 0, playing = true;
   const put = (changes) => {
     for (const [name, v] of Object.entries(changes)) model.set(name, v);
     model.save_changes();
@@ -170,8 +172,8 @@ function render({ model, el }) {
   const fixed = (v) => v.toFixed(2).replace("-", "−"), degrees = (v) => `${Math.round(v)}°`.replace("-", "−");
   const dials = Object.fromEntries([
     dial("lambda1", "curvature λ₁", -LIMIT, LIMIT, 0.05, fixed), dial("lambda2", "curvature λ₂", -LIMIT, LIMIT, 0.05, fixed),
-    dial("angle", "angle", -90, 90, 1, degrees), dial("tilt", "tilt along arm 2", -2, 2, 0.1, fixed),
-    dial("eta", "step η", 0.01, 1, 0.01, fixed), dial("beta", "momentum β", 0, 0.99, 0.01, fixed),
+    dial("angle", "angle", -180, 180, 1, degrees), dial("tilt", "tilt along arm 2", -2, 2, 0.1, fixed),
+    dial("eta", "step η", 0.01, 0.6, 0.01, fixed), dial("beta", "momentum β", 0, 0.99, 0.01, fixed),
   ]);
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
     playing = clock === LENGTH || !playing;
@@ -203,48 +205,43 @@ function render({ model, el }) {
     let lambda = near ? projected : sign * r;
     if (Math.abs(lambda) < 0.05) lambda = 0;
     const changes = { [`lambda${i}`]: clamp(Math.round(lambda * 100) / 100, -LIMIT, LIMIT) };
-    if (!near) {
-      const angle = ((Math.round(turn * 10) / 10 + 450) % 180 + 180) % 180 - 90;
-      // Beyond ±90° the same axis has a new name: the other end of the arm.
-      if (Math.abs(angle - turn) > 90) return put({ ...changes, angle: clamp(turn, -90, 90) });
-      changes.angle = angle;
-    }
+    if (!near) changes.angle = Math.round(10 * (((turn + 540) % 360 + 360) % 360 - 180)) / 10;
     return put(changes);
   }
   const arms = [1, 2].map((i) => handle({
-    label: `Arm ${i}`, kind: "square", at: () => armEnd(i), onMove: (px, py) => pull(i, px, py), size: () => [board.width, HEIGHT],
+    label: `Arm ${i}`, kind: "square", at: () => armEnd(i), onMove: (px, py) => pull(i, px, py), size: () => [board.width, BOWL],
     describe: () => `curvature ${fixed(q[`lambda${i}`])}, angle ${q.angle.toFixed(1)}°`,
   }));
   const origin = handle({
-    label: "Start", kind: "ring", at: () => g && pixel([q.x, q.y]), size: () => [board.width, HEIGHT],
+    label: "Start", kind: "ring", at: () => g && pixel([q.x, q.y]), size: () => [board.width, BOWL],
     onMove: (px, py) => { const [x, y] = world(px, py); put({ x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100 }); },
     describe: () => `x = ${fixed(q.x)}, y = ${fixed(q.y)}`,
   });
   board.svg.addEventListener("click", (event) => {
     const box = board.el.getBoundingClientRect(), [x, y] = world(event.clientX - box.left, event.clientY - box.top);
+    if (event.clientY - box.top > BOWL) return;
     put({ x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100 });
   });
   board.el.append(...[...arms, origin].map((h) => h.el));
 
   const row = (name, colour) => {
     const output = html("output", {}), mark = key("dot", name);
-    mark.style.setProperty("--ex-second", colour);
+    if (colour) mark.style.setProperty("--ex-second", colour);
     return { el: html("div", { class: "ex-row" }, mark, output), output };
   };
-  const rows = [row("gradient descent", "var(--ex-warm)"), row("heavy ball", "var(--ex-accent)"),
+  const rows = [row("gradient descent", ""), row("heavy ball", "var(--ex-accent)"),
     row("conjugate gradients", "currentColor")];
   const caption = html("p", { class: "ex-caption" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, shapes.el, ...Object.values(dials).map((d) => d.el)),
     board.el, html("div", { class: "ex-rows" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, play.el)),
     caption, voice.el);
-  el.style.setProperty("--ex-warm", "var(--ex-second)");
 
   function layout() {
     if (!board.width || q.A === undefined) return;
-    const unit = Math.min(board.width / 7, HEIGHT / 6);
-    g = { unit, cx: board.width / 2, cy: HEIGHT / 2 };
-    const reach = Math.hypot(board.width, HEIGHT) / 2 / unit;
+    const unit = Math.min(board.width / 7, BOWL / 6), right = board.width - RIGHT;
+    g = { unit, cx: board.width / 2, cy: BOWL / 2, k: scale(0, STEPS, LEFT, right), size: scale(...DECADES, FLOOR, TOP) };
+    const reach = Math.hypot(board.width, BOWL) / 2 / unit;
     const shape = svg("g", {
       class: "ex-levels", transform: `translate(${g.cx} ${g.cy}) scale(${unit} ${-unit}) rotate(${q.angle})`,
     });
@@ -264,9 +261,14 @@ function render({ model, el }) {
     for (const i of [1, 2]) {
       const [x, y] = armEnd(i), [c, s] = axis(i), out = q[`lambda${i}`] < 0 ? -22 : 22;
       marks.push(line("arm", g.cx, g.cy, x, y),
-        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, 12, board.width - 12), clamp(y - out * s, 10, HEIGHT - 10)));
+        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, 12, board.width - 12), clamp(y - out * s, 10, BOWL - 10)));
     }
-    board.svg.replaceChildren(shape, ...marks);
+    const box = { left: LEFT, right, top: TOP, bottom: FLOOR };
+    board.svg.replaceChildren(
+      svg("svg", { width: board.width, height: BOWL }, shape, ...marks),
+      ...xAxis([0, 20, 40, 60].map((k) => [k, k]), g.k, box), text("step", (LEFT + right) / 2, FLOOR + 38),
+      ...yAxis([[0, "1"], [-4, power(-4)], [-8, power(-8)]], g.size, box),
+      text("length of the gradient, relative to the start (log)", 0, TOP - 16, "start"));
     [...arms, origin].forEach((h) => h.refresh());
     paint();
   }
@@ -277,6 +279,15 @@ function render({ model, el }) {
     const head = Math.min(STEPS, clock / PACE), whole = Math.floor(head);
     pen.clearRect(0, 0, board.width, HEIGHT);
     const colours = [style.second, accent, style.text];
+    lengths.forEach((all, i) => {
+      const points = all.slice(0, whole + 1).map((size, k) => [g.k(k), g.size(clamp(Math.log10(size), ...DECADES))]);
+      trace(pen, points, colours[i], 2, 0.95);
+      disc(pen, points.at(-1), 3.5, colours[i], 1);
+    });
+    pen.save();
+    pen.beginPath();
+    pen.rect(0, 0, board.width, BOWL);
+    pen.clip();
     paths.forEach((path, i) => {
       const seen = path.slice(0, whole + 1), rest = head - whole;
       if (rest > 0 && path[whole + 1]) seen.push(plus(path[whole], rest, plus(path[whole + 1], -1, path[whole])));
@@ -287,6 +298,7 @@ function render({ model, el }) {
       points.slice(0, seen.length - (rest > 0 && path[whole + 1] ? 1 : 0)).forEach((at) => disc(pen, at, 2.6, colours[i], 0.95));
       disc(pen, points.at(-1), 4.5, colours[i], 1);
     });
+    pen.restore();
     rows[0].output.setAttribute("data-share", head / STEPS);
   }
 
@@ -312,16 +324,18 @@ function render({ model, el }) {
     const start = [q.x, q.y];
     paths = [heavyBall(q.A, q.b, start, q.eta, 0, STEPS), heavyBall(q.A, q.b, start, q.eta, q.beta, STEPS),
       conjugateGradient(q.A, q.b, start)];
+    const size = (x) => Math.hypot(...gradient(q.A, q.b, x)) / Math.max(1e-300, Math.hypot(...gradient(q.A, q.b, start)));
+    lengths = paths.map((path) => path.map(size));
     Object.entries(dials).forEach(([name, d]) => d.set(q[name]));
     shapes.set(Object.keys(SHAPES).find((s) => Object.entries(SHAPES[s]).every(([k, v]) => q[k] === v)));
     const curved = [q.lambda1, q.lambda2].filter((v) => v !== 0);
     const verdict = (rho) => (rho > 1 + 1e-9 ? "grows" : rho > 1 - 1e-9 ? "stays" : "shrinks");
     [0, q.beta].forEach((beta, i) => {
       const rho = curved.length ? spectralRadius(curved, q.eta, beta) : 1;
-      rows[i].output.value = `radius ${rho.toFixed(3)}, error ${verdict(rho)}`;
+      rows[i].output.value = `radius ${rho.toFixed(3)}, ${verdict(rho)}`;
     });
     const taken = paths[2].length - 1, short = Math.hypot(...gradient(q.A, q.b, paths[2].at(-1))) > 1e-9;
-    rows[2].output.value = short ? "stops: curvature not positive" : `done in ${taken} step${taken === 1 ? "" : "s"}`;
+    rows[2].output.value = short ? "stops: curvature ≤ 0" : `done in ${taken} step${taken === 1 ? "" : "s"}`;
     const [low, high] = eigenvalues(q.A), limit = 1 / high;
     caption.textContent = WORDS[q.kind] + (q.kind === "minimum"
       ? ` κ = ${number(high / low)}, and gradient descent needs a step below 2/L = ${limit.toFixed(2)}.` : "");
