@@ -5,7 +5,7 @@ import {
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
-export const defaults = {"lambda1": 1.6, "lambda2": 0.4, "angle": 30, "tilt": 0, "eta": 0.2, "beta": 0.5, "x": 1.6, "y": 2.4};
+export const defaults = {"lambda1": 2, "lambda2": 0.6, "angle": 30, "tilt": 0, "eta": 0.3, "beta": 0.4, "x": 2.5, "y": 2};
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
 const plus = (a, s, b) => [a[0] + s * b[0], a[1] + s * b[1]];
@@ -99,10 +99,12 @@ export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
   const steep = Math.max(Math.abs(lambda1), Math.abs(lambda2)), lines = [];
   const along = Array.from({ length: 81 }, (_, i) => (i / 40 - 1) * reach);
   if (lambda2 === 0 && t !== 0) { // parabolas, or lines
-    const step = 0.5 * Math.max(Math.abs(t), 0.5), top = Math.max(0, lambda1) * reach ** 2 + Math.abs(t) * reach;
-    const bottom = Math.min(0, lambda1) * reach ** 2 - Math.abs(t) * reach;
-    for (let E = Math.ceil(bottom / step) * step; E <= top && lines.length < 90; E += step) {
-      lines.push({ points: along.map((u) => [u, (E - lambda1 * u * u) / t]), sign: E < 0 ? -1 : 1 });
+    for (const sign of [1, -1]) {
+      const bent = sign * lambda1 > 0 ? Math.abs(lambda1) : 0; // far out on that side the levels lie closer
+      for (let k = sign > 0 ? 0 : 1; k <= 45; k++) {
+        const E = sign * (gap * Math.abs(t) * k + bent * (0.7 * gap * k) ** 2);
+        lines.push({ points: along.map((u) => [u, (E - lambda1 * u * u) / t]), sign: E < 0 ? -1 : 1 });
+      }
     }
     return lines;
   }
@@ -136,8 +138,8 @@ export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
 }
 
 export const SHAPES = {
-  bowl: { lambda1: 1.6, lambda2: 0.4, angle: 30, tilt: 0, eta: 0.2, beta: 0.5 },
-  ravine: { lambda1: 2.5, lambda2: 0.1, angle: 25, tilt: 0, eta: 0.18, beta: 0.7 },
+  bowl: { lambda1: 2, lambda2: 0.6, angle: 30, tilt: 0, eta: 0.3, beta: 0.4 },
+  ravine: { lambda1: 2.5, lambda2: 0.1, angle: 75, tilt: 0, eta: 0.18, beta: 0.7 },
   valley: { lambda1: 1.6, lambda2: 0, angle: 30, tilt: 0, eta: 0.2, beta: 0.5 },
   slope: { lambda1: 1.6, lambda2: 0, angle: 30, tilt: 1, eta: 0.2, beta: 0.5 },
   saddle: { lambda1: 1.2, lambda2: -0.5, angle: 30, tilt: 0, eta: 0.1, beta: 0.3 },
@@ -154,7 +156,7 @@ const WORDS = {
 
 // Css pixels: the bowl, and below it a strip in which the gradient shrinks, or does not.
 const BOWL = 400, TOP = 436, FLOOR = 530, HEIGHT = 580, LEFT = 44, RIGHT = 12;
-const ARM = 55, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADES = [-8, 2];
+const ARM = 63, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADES = [-8, 2];
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {

@@ -158,7 +158,7 @@ def test_an_arm_pulled_through_the_centre_makes_a_saddle(explorer):
     verdict = host.locator(".ex-caption")
     assert verdict.inner_text().startswith("A minimum")
     arm = control(host, "slider", "Arm 2")
-    # λ₂ = 0.4 at 30°: the end of arm 2 lies 22 px from the centre, up and to the left.
+    # λ₂ = 0.6 at 30°: the end of arm 2 lies 38 px from the centre, up and to the left.
     drag(host.page, arm, 40, 70)
     assert verdict.inner_text().startswith("A saddle")
     assert "stops" in host.locator(".ex-row output").nth(2).inner_text()
@@ -185,13 +185,14 @@ def test_an_arm_turns_the_bowl_all_the_way_round(explorer):
         control(host, "slider", "Arm 1"),
         host.locator(".ex-stage").bounding_box(),
     )
-    cx, cy = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    cx, cy = stage["x"] + stage["width"] / 2, stage["y"] + 200
     box = arm.bounding_box()
     host.page.mouse.move(box["x"] + 22, box["y"] + 22)
     host.page.mouse.down()
     for degrees in range(30, 391, 5):
         phi = np.radians(degrees)
         host.page.mouse.move(cx + 88 * np.cos(phi), cy - 88 * np.sin(phi))
+        host.page.wait_for_timeout(30)
         at = arm.bounding_box()
         assert at["x"] + 22 == pytest.approx(cx + 88 * np.cos(phi), abs=2)
         assert at["y"] + 22 == pytest.approx(cy - 88 * np.sin(phi), abs=2)
