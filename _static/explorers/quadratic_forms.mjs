@@ -5,7 +5,7 @@ import {
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
-export const defaults = {"lambda1": 2, "lambda2": 0.6, "angle": 30, "tilt": 0, "eta": 0.3, "beta": 0.4, "x": 2.5, "y": 2};
+export const defaults = {"lambda1": 2, "lambda2": 0.6, "angle": 30, "tilt": 0, "eta": 0.3, "beta": 0.4, "x": -3, "y": 1};
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1];
 const plus = (a, s, b) => [a[0] + s * b[0], a[1] + s * b[1]];
