@@ -233,7 +233,7 @@ function render({ model, el }) {
   };
   const rows = [row("gradient descent", ""), row("heavy ball", "var(--ex-accent)"),
     row("conjugate gradients", "currentColor")];
-  const caption = html("p", { class: "ex-caption" }), voice = announcer();
+  const caption = html("p", { class: "ex-caption ex-caption-fixed" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, shapes.el, ...Object.values(dials).map((d) => d.el)),
     board.el, html("div", { class: "ex-rows" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, play.el)),
