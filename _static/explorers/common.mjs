@@ -176,6 +176,47 @@ export function picker({ label, places, home, describe, onPick }) {
 }
 
 /**
+ * A point on a stage that mouse, finger and arrow keys drag. `at()` is where it is and `size()` how large the stage is, in css
+ * pixels; `onMove(x, y)` says where the reader wants it. `kind` is ring or square; `refresh` puts it where it belongs.
+ */
+export function handle({ label, kind = "ring", at, size, onMove, describe }) {
+  let grip = null;
+  const el = html("div", {
+    class: `ex-handle ex-handle-${kind}`, role: "slider", tabindex: 0, "aria-label": label, onkeydown,
+    onpointerdown(event) {
+      const box = el.parentElement.getBoundingClientRect(), [x, y] = at();
+      grip = [event.clientX - box.left - x, event.clientY - box.top - y]; // it must not jump when it is taken
+      el.setPointerCapture(event.pointerId);
+    },
+    onpointermove(event) {
+      if (!grip) return;
+      const box = el.parentElement.getBoundingClientRect();
+      move(event.clientX - box.left - grip[0], event.clientY - box.top - grip[1]);
+    },
+    onpointerup() { grip = null; },
+    onpointercancel() { grip = null; },
+  });
+  const move = (x, y) => onMove(...[x, y].map((v, i) => Math.max(6, Math.min(size()[i] - 6, v))));
+  function onkeydown(event) {
+    const [x, y] = at(), step = event.shiftKey ? 1 : 8;
+    const moves = {
+      ArrowRight: [x + step, y], ArrowLeft: [x - step, y], ArrowUp: [x, y - step], ArrowDown: [x, y + step],
+      Home: [0, y], End: [size()[0], y],
+    };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    move(...moves[event.key]);
+  }
+  const refresh = () => {
+    const [x, y] = at();
+    el.style.transform = `translate(${x}px, ${y}px)`;
+    const values = { min: 0, max: size()[0], now: Math.round(x), text: describe() };
+    for (const [name, value] of Object.entries(values)) el.setAttribute(`aria-value${name}`, value);
+  };
+  return { el, refresh };
+}
+
+/**
  * Calls `frame(milliseconds)` on every display frame while it is wanted, `el` is in view and motion is welcome.
  * Where the reader's system asks for no motion, `onStill` shows the end of it instead.
  */

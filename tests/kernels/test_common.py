@@ -5,6 +5,7 @@ found by itself.
 """
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import random
@@ -19,6 +20,8 @@ import torch
 from jaxtyping import config
 from numpy.testing import assert_array_equal
 
+from utils.quadratic import Quadratic
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVANTS = {"__init__", "checks", "plotting", "runtime", "explorers", "validate"}
 MODULES = [
@@ -26,7 +29,12 @@ MODULES = [
     for f in sorted((ROOT / "utils").glob("*.py"))
     if f.stem not in SERVANTS
 ]
-WITHOUT_TORCH = ["utils.calculus", "utils.poisson", "utils.random_walk"]
+WITHOUT_TORCH = [
+    "utils.calculus",
+    "utils.poisson",
+    "utils.quadratic",
+    "utils.random_walk",
+]
 
 
 def rng():
@@ -35,6 +43,18 @@ def rng():
 
 def wave(x):
     return (x * x).sum() + (x * x * x).sum()
+
+
+def bowl():
+    return Quadratic(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([-4.0, 2.0]))
+
+
+def descent(**more):
+    return {"q": bowl(), "x0": np.array([1.0, 2.0]), "n_iter": 5, **more}
+
+
+def sphere():
+    return {"A": np.array([[2.0, 1.0], [1.0, 3.0]]), "x0": np.array([1.0, 2.0])}
 
 
 EXAMPLES = {
@@ -127,6 +147,31 @@ EXAMPLES = {
         "counts": np.array([30.0, 40.0, 20.0, 10.0]),
         "min_expected": 2.0,
     },
+    "utils.quadratic.gradient_descent": lambda: descent(step=0.1),
+    "utils.quadratic.heavy_ball": lambda: descent(eta=0.1, beta=0.3),
+    "utils.quadratic.nesterov": lambda: descent(eta=0.1, beta=0.3),
+    "utils.quadratic.barzilai_borwein": descent,
+    "utils.quadratic.conjugate_gradient": lambda: descent(tol=0.1, M_inv=np.eye(2)),
+    "utils.quadratic.newton": lambda: {"q": bowl(), "x0": np.array([1.0, 2.0])},
+    "utils.quadratic.power_iteration": lambda: sphere() | {"n_iter": 3},
+    "utils.quadratic.rayleigh_iteration": lambda: sphere() | {"n_iter": 2},
+    "utils.quadratic.trust_region_sphere": lambda: {
+        "A": np.array([[2.0, 1.0], [1.0, -3.0]]),
+        "b": np.array([1.0, 0.5]),
+        "radius": 2.0,
+    },
+    "utils.quadratic.kkt_solve": lambda: {
+        "q": bowl(),
+        "C": np.array([[1.0, 1.0]]),
+        "d": np.array([1.0]),
+    },
+    "utils.quadratic.langevin": lambda: {
+        "q": bowl(),
+        "x0": np.zeros((3, 2)),
+        "eta": 0.1,
+        "n_steps": 4,
+        "rng": rng(),
+    },
 }
 
 
@@ -182,6 +227,8 @@ def arrays(value):
     """All numpy arrays and scalars inside a result or an argument list; tensors as arrays."""
     if isinstance(value, torch.Tensor):
         value = value.numpy()  # shares its memory
+    if dataclasses.is_dataclass(value):
+        value = tuple(vars(value)[field.name] for field in dataclasses.fields(value))
     if isinstance(value, dict):
         value = tuple(value.values())
     if isinstance(value, tuple | list):

@@ -38,6 +38,21 @@ CASES = {
         animated=True,
         picks={"slider": "Bar"},
     ),
+    "quadratic_forms": Case(
+        sliders=(
+            "curvature λ₁",
+            "curvature λ₂",
+            "angle",
+            "tilt along arm 2",
+            "step η",
+            "momentum β",
+            "Arm 1",
+            "Arm 2",
+            "Start",
+        ),
+        radios=("bowl", "ravine", "valley", "slope", "saddle"),
+        animated=True,
+    ),
 }
 ANIMATED = [slug for slug, case in CASES.items() if case.animated]
 every = pytest.mark.parametrize("slug", CASES)
