@@ -48,6 +48,15 @@ def equations(page) -> list[str]:
     )
 
 
+def column(page) -> list[str]:
+    """On a desktop every equation fits the column; scrolling is for phones."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("div.math")].filter(
+          e => e.scrollWidth > e.clientWidth + 1
+        ).map(e => "wider than the column: " + e.textContent.slice(0, 80))"""
+    )
+
+
 def overflow(page) -> list[str]:
     """Nothing is wider than the window; wide things scroll in boxes of their own."""
     typeset(page)
@@ -163,7 +172,16 @@ def light_and_dark(page) -> list[str]:
     return wrong + accessibility(page, only="color-contrast")
 
 
-RULES = (equations, pictures, one_title, marks, phone, quiet, light_and_dark)
+RULES = (
+    equations,
+    column,
+    pictures,
+    one_title,
+    marks,
+    phone,
+    quiet,
+    light_and_dark,
+)
 
 
 class Anchors(HTMLParser):
