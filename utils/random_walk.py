@@ -456,8 +456,9 @@ def simulate_walks(
     require(0 <= p <= 1, "p must be in [0, 1]", p)
     require_integer("dim", dim, 1)
     signs = 2 * (rng.random((n_walks, n_steps)) < p).astype(np.int8) - 1
-    axes = rng.integers(dim, size=(n_walks, n_steps), dtype=np.int32)
-    steps = signs[..., None] * (axes[..., None] == np.arange(dim))
-    walks = np.zeros((n_walks, n_steps + 1, dim), dtype=np.int32)
-    np.cumsum(steps, axis=1, dtype=np.int32, out=walks[:, 1:])
-    return walks[..., 0] if dim == 1 else walks
+    if dim > 1:  # each step goes along one of the axes
+        axes = rng.integers(dim, size=(n_walks, n_steps), dtype=np.int32)
+        signs = signs[..., None] * (axes[..., None] == np.arange(dim))
+    walks = np.zeros((n_walks, n_steps + 1, *signs.shape[2:]), dtype=np.int32)
+    np.cumsum(signs, axis=1, dtype=np.int32, out=walks[:, 1:])
+    return walks

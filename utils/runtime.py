@@ -11,7 +11,6 @@ from zlib import crc32
 import numpy as np
 from IPython.display import display
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from utils import plotting
 
@@ -78,7 +77,11 @@ def progress(iterable: Iterable, what: str, **options) -> Iterable:
     what : description in front of the bar.
     options : passed on to ``tqdm``, for instance ``total``.
     """
-    return tqdm(iterable, desc=what, disable=static(), leave=False, **options)
+    if static():
+        return iterable
+    from tqdm.auto import tqdm  # what only a reader at a kernel waits for
+
+    return tqdm(iterable, desc=what, leave=False, **options)
 
 
 def show_source(*kernels) -> None:
