@@ -97,12 +97,8 @@ def test_values_by_hand():
     assert_allclose(
         k1(zero, logp), [2.302585, 0.693147, -0.693147, -1.609438], atol=5e-7
     )
-    assert_allclose(
-        k2(zero, logp), [2.650949, 0.240227, 0.240227, 1.295145], atol=5e-7
-    )
-    assert_allclose(
-        k3(zero, logp), [1.402585, 0.193147, 0.306853, 2.390562], atol=5e-7
-    )
+    assert_allclose(k2(zero, logp), [2.650949, 0.240227, 0.240227, 1.295145], atol=5e-7)
+    assert_allclose(k3(zero, logp), [1.402585, 0.193147, 0.306853, 2.390562], atol=5e-7)
     assert_allclose(k_lambda(zero, logp, 0.0), k1(zero, logp), rtol=1e-14)
     assert_allclose(k_lambda(zero, logp, 1.0), k3(zero, logp), rtol=1e-14)
     assert_allclose(
