@@ -84,9 +84,9 @@ const density = (x, m, s) => Math.exp(-(((x - m) / s) ** 2) / 2) / (s * Math.sqr
 const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
 const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
-const LENGTH = 10000, REACH = 5.4;
+const LENGTH = 9000, REACH = 5.4;
 // Css pixels: the densities above, the race below, exact intervals in a gutter at its right.
-const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = -1, HIGH = 3;
+const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = 0, HIGH = 2;
 
 function render({ model, el }) {
   let m, s, n, lam, seed, x, runs, exact, truth, places, clock = 0, playing = true;
@@ -125,7 +125,7 @@ function render({ model, el }) {
   board.el.append(mean.el, flank.el);
   const rows = NAMES.map((name, i) => {
     const cells = range(2).map(() => html("td", {})), mark = key("dot", name);
-    mark.style.setProperty("--ex-second", `var(${COLOURS[i]})`);
+    if (i) mark.style.setProperty("--ex-second", `var(${COLOURS[i]})`);
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, mark), ...cells) };
   });
   const heads = ["", "bias / KL", "sd / KL", "now / KL"].map((head) => html("th", { scope: "col" }, head));
@@ -138,7 +138,7 @@ function render({ model, el }) {
     html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)),
     html("div", { class: "ex-verdict" }, badge, why), caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (clock / LENGTH))));
+  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (0.3 + 0.7 * clock / LENGTH) + 1e-9)));
   const right = () => board.width - GUTTER;
   const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => Math.max(LOW, Math.min(HIGH, v));
   const time = () => scale(0, Math.log(n), LEFT, right());
@@ -157,8 +157,8 @@ function render({ model, el }) {
         mark.setAttribute("style", style);
         return mark;
       };
-      if (!Number.isFinite(half)) return [bar(LOW, HIGH - 0.35, "spread ex-endless"), text("∞", at, height(HIGH) + 8)];
-      if (Math.abs(1 + bias - 1) - half > HIGH) return [text("↑", at, height(HIGH) + 8)];
+      if (!Number.isFinite(half)) return [bar(LOW, HIGH - 0.2, "spread ex-endless"), text("∞", at, height(HIGH) + 8)];
+      if (1 + bias - half > HIGH) return [text("↑", at, height(HIGH) + 8)];
       const dot = svg("circle", { class: "ex-exact", cx: at, cy: height(inside(1 + bias)), r: 4, style: `fill:var(${COLOURS[i]})` });
       return [bar(1 + bias - half, 1 + bias + half, "spread"), dot];
     });
@@ -169,7 +169,7 @@ function render({ model, el }) {
       line("axis", 6, GROUND, board.width - 6, GROUND), ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), GROUND + 15)),
       text("q", X(-1.25), Y(density(1.25, 0, 1)) - 9, "end"), text("p", X(m), Y(density(0, 0, s)) - 17),
       ...xAxis(decades.map((v) => [v, v]), (v) => T(Math.log(v)), box), text("samples", (LEFT + right()) / 2, FLOOR + 36),
-      ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, fixed(v, 0)]), height, box), text("running mean / KL", 0, TOP - 16, "start"),
+      ...yAxis([0, 0.5, 1, 1.5, 2].map((v) => [v, v]), height, box), text("running mean / KL", 0, TOP - 16, "start"),
       text("exact ± sd", board.width, TOP - 16, "end"), line("zero", LEFT, height(1), board.width, height(1)),
       ...intervals, ...places, line("axis", LEFT, FLOOR, right(), FLOOR));
     mean.refresh();
