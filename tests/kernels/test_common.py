@@ -30,6 +30,7 @@ MODULES = [
     if f.stem not in SERVANTS
 ]
 WITHOUT_TORCH = [
+    "utils.kl",
     "utils.calculus",
     "utils.poisson",
     "utils.quadratic",
@@ -57,7 +58,50 @@ def sphere():
     return {"A": np.array([[2.0, 1.0], [1.0, 3.0]]), "x0": np.array([1.0, 2.0])}
 
 
+def samples():
+    return {"logq": np.array([-1.0, -2.0, -0.5]), "logp": np.array([-1.2, -0.9, -3.0])}
+
+
+def three_outcomes():
+    return {
+        "logits_q": np.array([0.3, -1.0, 0.5]),
+        "logits_p": np.array([0.0, 1.0, -0.5]),
+    }
+
+
+def chains():
+    return {
+        "Q": np.array([[0.7, 0.3], [0.4, 0.6]]),
+        "P": np.array([[0.5, 0.5], [0.2, 0.8]]),
+        "pi0": np.array([0.5, 0.5]),
+        "T": 3,
+    }
+
+
 EXAMPLES = {
+    "utils.kl.k1": samples,
+    "utils.kl.k2": samples,
+    "utils.kl.k3": samples,
+    "utils.kl.k_lambda": lambda: samples() | {"lam": 0.7},
+    "utils.kl.gaussian_kl": lambda: {"m_q": 0.0, "s_q": 1.0, "m_p": 0.5, "s_p": 1.2},
+    "utils.kl.gaussian_moments": lambda: {
+        "m": np.array([0.1, 1.0]),
+        "s": np.array([1.0, 0.8]),
+    },
+    "utils.kl.optimal_lambda": lambda: {"log_r": np.array([0.3, -0.1, -0.5])},
+    "utils.kl.categorical_kl": three_outcomes,
+    "utils.kl.expected_estimator_gradient": lambda: (
+        three_outcomes()
+        | {"kind": "rho_k3", "logits_behaviour": np.array([0.1, 0.0, 0.2])}
+    ),
+    "utils.kl.kl_loss": lambda: {
+        "logq": torch.tensor([-1.0, -2.0], dtype=torch.float64),
+        "logp": torch.tensor([-1.2, -0.9], dtype=torch.float64),
+        "kind": "rho_k3",
+        "log_behaviour": torch.tensor([-1.1, -1.9], dtype=torch.float64),
+    },
+    "utils.kl.markov_sequence_kl": chains,
+    "utils.kl.sequence_estimates": lambda: chains() | {"n_samples": 4, "rng": rng()},
     "utils.calculus.directional_derivative": lambda: {
         "f": wave,
         "x": np.array([1.0, 2.0]),

@@ -24,6 +24,18 @@ CASES = {
         radios=("slopes", "rulers", "valley", "kink", "cliff", "bowl"),
         animated=True,
     ),
+    "kl_estimators": Case(
+        sliders=(
+            "mean m of p",
+            "width s of p",
+            "samples n",
+            "coefficient λ",
+            "Mean of p",
+            "Flank of p",
+        ),
+        buttons=("New samples",),
+        animated=True,
+    ),
     "random_walks": Case(
         sliders=("steps n", "up-step chance p"),
         radios=("position", "maximum", "last zero", "first return"),
