@@ -19,18 +19,24 @@ def mathml(tex: str, display: str = "inline") -> str:
     Raises
     ------
     sphinx.errors.ExtensionError
-        If the result is not well-formed.
+        If the converter does not understand the formula, or its result is not well-formed.
     """
     # What the converter does not know: the inner form of align, and letters of the blackboard.
     known = tex.replace("{aligned}", "{split}")
     known = re.sub(r"\\mathbb\s*\{?([ENPRZ])\}?", lambda m: DOUBLE_STRUCK[m[1]], known)
+    # f''^2 is one superscript to TeX and two to the converter
+    known = re.sub(
+        r"('+)\^(\{[^{}]*\}|\w)",
+        lambda m: "^{" + r"\prime" * len(m[1]) + " " + m[2].strip("{}") + "}",
+        known,
+    )
     if r"\\" in known and r"\begin" not in known:
         known = rf"\begin{{split}}{known}\end{{split}}"
-    result = convert(known, display=display)
     try:
+        result = convert(known, display=display)
         ElementTree.fromstring(result)
-    except ElementTree.ParseError as error:
-        raise ExtensionError(f"no MathML for {tex!r}: {error}") from error
+    except Exception as error:  # the converter has a zoo of its own
+        raise ExtensionError(f"no MathML for {tex!r}: {error!r}") from error
     return result
 
 
