@@ -18,9 +18,7 @@ from utils.validate import require, require_finite, require_integer, require_vec
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal[
-    "k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_rho_k2"
-]
+Kind = Literal["k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_rho_k2"]
 KINDS = ("k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_rho_k2")
 
 
@@ -175,11 +173,11 @@ def k_lambda(logq: Any, logp: Any, lam: float) -> Any:
 
 
 def gaussian_kl(
-    m_q: Float[np.ndarray, "..."] | float,
-    s_q: Float[np.ndarray, "..."] | float,
-    m_p: Float[np.ndarray, "..."] | float,
-    s_p: Float[np.ndarray, "..."] | float,
-) -> Float[np.ndarray, "..."] | float:
+    m_q: Float[np.ndarray, "*#shape"] | float,
+    s_q: Float[np.ndarray, "*#shape"] | float,
+    m_p: Float[np.ndarray, "*#shape"] | float,
+    s_p: Float[np.ndarray, "*#shape"] | float,
+) -> Float[np.ndarray, "*#shape"] | float:
     r"""``KL(q || p)`` of two normal laws on the line.
 
     .. math:: \mathrm{KL} = \log\frac{s_p}{s_q} + \frac{s_q^2 + (m_q - m_p)^2}{2 s_p^2} - \frac12
@@ -211,7 +209,7 @@ def gaussian_kl(
 
 
 def gaussian_moments(
-    m: Float[np.ndarray, "..."] | float, s: Float[np.ndarray, "..."] | float
+    m: Float[np.ndarray, "*#shape"] | float, s: Float[np.ndarray, "*#shape"] | float
 ) -> dict[str, Any]:
     r"""Exact bias and variances of all estimators for ``q = N(0, 1)``, ``p = N(m, s^2)``.
 
@@ -485,8 +483,8 @@ def _require_chains(Q, P, pi0) -> None:
 
 
 def markov_sequence_kl(
-    Q: Float[np.ndarray, "n n"],
-    P: Float[np.ndarray, "n n"],
+    Q: Float[np.ndarray, "*#shape"],
+    P: Float[np.ndarray, "*#shape"],
     pi0: Float[np.ndarray, " n"],
     T: int,
 ) -> float:
@@ -527,8 +525,8 @@ def markov_sequence_kl(
 
 
 def sequence_estimates(
-    Q: Float[np.ndarray, "n n"],
-    P: Float[np.ndarray, "n n"],
+    Q: Float[np.ndarray, "*#shape"],
+    P: Float[np.ndarray, "*#shape"],
     pi0: Float[np.ndarray, " n"],
     T: int,
     n_samples: int,
