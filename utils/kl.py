@@ -173,11 +173,11 @@ def k_lambda(logq: Any, logp: Any, lam: float) -> Any:
 
 
 def gaussian_kl(
-    m_q: Float[np.ndarray, "*shape"] | float,
-    s_q: Float[np.ndarray, "*shape"] | float,
-    m_p: Float[np.ndarray, "*shape"] | float,
-    s_p: Float[np.ndarray, "*shape"] | float,
-) -> Float[np.ndarray, "*shape"] | float:
+    m_q: Float[np.ndarray, "*#shape"] | float,
+    s_q: Float[np.ndarray, "*#shape"] | float,
+    m_p: Float[np.ndarray, "*#shape"] | float,
+    s_p: Float[np.ndarray, "*#shape"] | float,
+) -> Float[np.ndarray, "*#shape"] | float:
     r"""``KL(q || p)`` of two normal laws on the line.
 
     .. math:: \mathrm{KL} = \log\frac{s_p}{s_q} + \frac{s_q^2 + (m_q - m_p)^2}{2 s_p^2} - \frac12
@@ -209,7 +209,7 @@ def gaussian_kl(
 
 
 def gaussian_moments(
-    m: Float[np.ndarray, "*shape"] | float, s: Float[np.ndarray, "*shape"] | float
+    m: Float[np.ndarray, "*#shape"] | float, s: Float[np.ndarray, "*#shape"] | float
 ) -> dict[str, Any]:
     r"""Exact bias and variances of all estimators for ``q = N(0, 1)``, ``p = N(m, s^2)``.
 
@@ -483,8 +483,8 @@ def _require_chains(Q, P, pi0) -> None:
 
 
 def markov_sequence_kl(
-    Q: Float[np.ndarray, "n n"],
-    P: Float[np.ndarray, "n n"],
+    Q: Float[np.ndarray, "*#shape"],
+    P: Float[np.ndarray, "*#shape"],
     pi0: Float[np.ndarray, " n"],
     T: int,
 ) -> float:
@@ -525,8 +525,8 @@ def markov_sequence_kl(
 
 
 def sequence_estimates(
-    Q: Float[np.ndarray, "n n"],
-    P: Float[np.ndarray, "n n"],
+    Q: Float[np.ndarray, "*#shape"],
+    P: Float[np.ndarray, "*#shape"],
     pi0: Float[np.ndarray, " n"],
     T: int,
     n_samples: int,

@@ -1,5 +1,6 @@
 """Estimators of KL divergence against quadrature, torch, enumeration and autograd."""
 
+import itertools
 import math
 import re
 
@@ -451,7 +452,7 @@ def test_sequence_kl_by_enumeration(T):
     pi0 = np.array([0.2, 0.0, 0.8])
     total = 0.0
     for path in np.ndindex(*(3,) * (T + 1)):
-        steps = list(zip(path[:-1], path[1:], strict=True))
+        steps = list(itertools.pairwise(path))
         q = pi0[path[0]] * np.prod([Q[i, j] for i, j in steps])
         total += q * sum(math.log(Q[i, j] / P[i, j]) for i, j in steps)
     assert_allclose(markov_sequence_kl(Q, P, pi0, T), total, rtol=1e-12, atol=1e-15)
