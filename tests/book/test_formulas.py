@@ -2,10 +2,11 @@
 
 import re
 
-import chapters
 import pytest
 from epub import mathml
 from sphinx.errors import ExtensionError
+
+import chapters
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+?)\$", re.DOTALL)
 
