@@ -4,16 +4,19 @@
 """
 
 import base64
+import io
 from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from PIL import Image
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import chapters
 
 FOLDER = "_static/posters"
+CARD_WIDTH = 640  # pixels, sharp on a card of half the width
 
 
 class Gallery(SphinxDirective):
@@ -49,7 +52,7 @@ def card(chapter: chapters.Chapter, root: str) -> str:
     alt = cell["metadata"]["mystnb"]["image"]["alt"]
     return (
         f'<a class="gallery-card" href="{root}{chapter.docname}.html">'
-        f'<img src="{root}{FOLDER}/{chapter.slug}.png" alt="{escape(alt)}" loading="lazy">'
+        f'<img src="{root}{FOLDER}/{chapter.slug}-card.png" alt="{escape(alt)}" loading="lazy">'
         f'<span class="gallery-title">{escape(chapter.title)}</span>'
         f'<span class="gallery-text">{escape(chapter.description)}</span></a>'
     )
@@ -63,6 +66,9 @@ def write_posters(app, exception) -> None:
     for chapter in chapters.all_chapters():
         _, png = poster(chapter)
         (folder / f"{chapter.slug}.png").write_bytes(base64.b64decode(png))
+        image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+        image.thumbnail((CARD_WIDTH, CARD_WIDTH))
+        image.quantize(128).save(folder / f"{chapter.slug}-card.png", optimize=True)
 
 
 def setup(app):

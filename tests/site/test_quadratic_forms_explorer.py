@@ -161,7 +161,7 @@ def test_an_arm_pulled_through_the_centre_makes_a_saddle(explorer):
     # λ₂ = 0.6 at 30°: the end of arm 2 lies 38 px from the centre, up and to the left.
     drag(host.page, arm, 40, 70)
     assert verdict.inner_text().startswith("A saddle")
-    assert "stops" in host.locator(".ex-row output").nth(2).inner_text()
+    assert "stops" in host.locator(".ex-method output").nth(2).inner_text()
     assert "curvature −" in arm.get_attribute("aria-valuetext")
 
 
