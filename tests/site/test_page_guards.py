@@ -58,6 +58,18 @@ def test_a_page_wider_than_a_phone_is_caught(planted):
     assert "width: 500px" in problem
 
 
+def test_an_equation_wider_than_the_column_is_caught(planted):
+    wide = '<span style="flex: none; display: block; width: 2000px">wide formula</span>'
+    _, opened = planted(f'<div class="math">{wide}</div>')
+    (problem,) = page_rules.column(opened(mathjax=False))
+    assert "wide formula" in problem
+
+
+def test_a_check_without_a_mark_is_caught(planted):
+    _, opened = planted('<div class="check" data-check="eq-planted">planted</div>')
+    assert page_rules.marks(opened(mathjax=False))
+
+
 def test_a_script_error_is_caught(planted):
     _, opened = planted("<script>throw new Error('planted')</script>")
     assert any("planted" in problem for problem in opened().found)
