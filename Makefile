@@ -13,12 +13,12 @@ JUPYTER_BOOK := $(BIN)/jupyter-book build . -W -n --keep-going --all -q
 SOURCES := $(shell find chapters utils _ext _static _templates -type f \
              -not -name '*.pyc' -not -name '*.tmp' -not -path '*/.ipynb_checkpoints/*') \
            $(wildcard *.md *.yml *.bib)
-# Modules of kernels, whose shapes are checked at run time; the others serve the notebooks.
+# Modules and packages of kernels, whose shapes are checked at run time; the others serve the notebooks.
 comma   := ,
 empty   :=
-KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%.py,utils.%,$(filter-out \
+KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%,utils.%,$(basename $(filter-out \
              $(addprefix utils/,__init__.py checks.py explorers.py plotting.py runtime.py validate.py), \
-             $(wildcard utils/*.py)))))
+             $(wildcard utils/*.py) $(patsubst %/__init__.py,%,$(wildcard utils/*/__init__.py)))))))
 
 .DEFAULT_GOAL := help
 .PHONY: help book serve lab execute test test-cpus mutate epub lint clean

@@ -331,8 +331,8 @@ def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     require(x.numel() > 0, "x must not be empty", f"shape {tuple(x.shape)}")
     shape = f"shape {tuple(v.shape)}"
     require(v.shape == x.shape, f"v must have the shape {tuple(x.shape)} of x", shape)
-    require_finite("x", x.detach().numpy(force=True))
-    require_finite("v", v.detach().numpy(force=True))
+    require_finite("x", x)
+    require_finite("v", v)
     return jvp(grad(f), (x,), (v,))[1]
 
 

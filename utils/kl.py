@@ -22,15 +22,10 @@ Kind = Literal["k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_
 KINDS = ("k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_rho_k2")
 
 
-def _plain(x):
-    """A numpy view of numbers, arrays and tensors, for looking at them."""
-    return x.detach().double().numpy(force=True) if hasattr(x, "detach") else x
-
-
 def _require_together(**arrays) -> None:
     """Refuse what is not finite, and shapes that do not go together."""
     for name, x in arrays.items():
-        require_finite(name, _plain(x))
+        require_finite(name, x)
     try:
         np.broadcast_shapes(*(np.shape(x) for x in arrays.values()))
     except ValueError:
@@ -454,7 +449,7 @@ def kl_loss(
     for name, x in (("logq", logq), ("logp", logp), ("log_behaviour", frozen)):
         got = f"shape {tuple(x.shape)}"
         require(x.shape == logq.shape, f"{name} must have the shape of logq", got)
-        require_finite(name, _plain(x))
+        require_finite(name, x)
     if kind in ("k1", "k2", "k3"):
         return {"k1": k1, "k2": k2, "k3": k3}[kind](logq, logp)
     rho = (logq - frozen).exp()

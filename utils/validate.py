@@ -4,6 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
+def plain(x: ArrayLike) -> ArrayLike:
+    """A numpy view of numbers, arrays and torch tensors, for looking at them."""
+    return x.detach().double().numpy(force=True) if hasattr(x, "detach") else x
+
+
 def require(ok: ArrayLike, rule: str, got: ArrayLike) -> None:
     """Raise ``ValueError`` unless all is ok, naming the first value got that breaks the rule.
 
@@ -13,8 +18,9 @@ def require(ok: ArrayLike, rule: str, got: ArrayLike) -> None:
     rule : what has to hold, in words that begin with the parameter's name.
     got : the value or values the rule is about.
     """
-    if not np.all(ok):
-        raise ValueError(f"{rule}, got {np.asarray(got)[~np.asarray(ok)][0]}")
+    ok = np.asarray(plain(ok), bool)
+    if not ok.all():
+        raise ValueError(f"{rule}, got {np.asarray(plain(got))[~ok][0]}")
 
 
 def require_integer(name: str, x: ArrayLike, least: float = -np.inf) -> None:
@@ -27,7 +33,7 @@ def require_integer(name: str, x: ArrayLike, least: float = -np.inf) -> None:
 
 def require_finite(name: str, x: ArrayLike) -> None:
     """Refuse NaN and infinity."""
-    require(np.isfinite(x), f"{name} must be finite", x)
+    require(np.isfinite(plain(x)), f"{name} must be finite", x)
 
 
 def require_vector(name: str, x: ArrayLike) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from utils.validate import require, require_finite, require_integer, require_vector
 
@@ -34,7 +35,10 @@ def test_integers_below_the_least_are_refused():
 def test_finite_values_only(bad):
     with pytest.raises(ValueError, match=rf"^x must be finite, got {bad}$"):
         require_finite("x", np.array([1.0, bad]))
+    with pytest.raises(ValueError, match=rf"^x must be finite, got {bad}$"):
+        require_finite("x", torch.tensor([1.0, bad], requires_grad=True))
     require_finite("x", np.array([1.0, -2.0]))
+    require_finite("x", torch.ones(2, dtype=torch.bfloat16))
 
 
 @pytest.mark.parametrize("bad", [np.zeros(0), np.zeros((2, 2)), 3.0])
