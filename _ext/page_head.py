@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from docutils import nodes
+from markupsafe import Markup, escape
 from PIL import Image, ImageDraw
 
 import chapters
@@ -41,7 +42,8 @@ def unique_ids(app, doctree, docname) -> None:
 def social_preview(app, pagename, templatename, context, doctree) -> None:
     """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
     tags = {"og:type": "article", "og:site_name": app.config.project}
-    tags["og:title"] = context.get("title", app.config.project)
+    # A numbered title is markup, an attribute takes text.
+    tags["og:title"] = Markup(context.get("title", app.config.project)).striptags()
     if context.get("pageurl"):
         tags["og:url"] = context["pageurl"]
     for chapter in chapters.all_chapters():
@@ -49,7 +51,8 @@ def social_preview(app, pagename, templatename, context, doctree) -> None:
             base = app.config.html_baseurl.rstrip("/")
             tags["og:image"] = f"{base}/_static/posters/{chapter.slug}.png"
     lines = (
-        f'<meta property="{key}" content="{value}" />' for key, value in tags.items()
+        f'<meta property="{key}" content="{escape(value)}" />'
+        for key, value in tags.items()
     )
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
 

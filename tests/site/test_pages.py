@@ -29,7 +29,9 @@ def test_page_describes_itself(site, path):
     head = BeautifulSoup((site / path).read_text("utf-8"), "html.parser").head
     description = head.select_one('meta[name="description"]')["content"]
     assert 50 <= len(description) <= 200
-    assert head.select_one('meta[property="og:title"]')["content"]
+    title = head.select_one('meta[property="og:title"]')["content"]
+    assert title
+    assert head.title.text.startswith(title), "the preview's title is the page's"
 
 
 @pytest.mark.parametrize("path", PAGES)
