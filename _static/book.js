@@ -1,13 +1,14 @@
-// Wide equations, and figures on a phone, scroll in a box of their own: let the keyboard reach it.
+// Wide formulas, and figures on a phone, scroll in a box of their own: let the keyboard reach it.
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
+  // In a line of text the scroll width also counts what MathJax keeps for screen readers.
+  const width = (box) => (box.matches("span") && box.firstElementChild ? box.firstElementChild.offsetWidth : box.scrollWidth);
   const mark = () => {
-    for (const box of document.querySelectorAll("div.math, figure")) {
-      const wide = box.scrollWidth > box.clientWidth;
-      box.toggleAttribute("tabindex", wide);
-      if (wide) box.tabIndex = 0;
-    }
+    const boxes = [...document.querySelectorAll(".math, figure")];
+    const wide = boxes.map((box) => width(box) > box.clientWidth + 1);
+    boxes.forEach((box, i) => (wide[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
   };
   mark();
   addEventListener("resize", mark);
+  addEventListener("click", () => requestAnimationFrame(mark)); // a proof that opens has formulas, too
 });

@@ -40,7 +40,7 @@ def equations(page) -> list[str]:
           const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
           while (walker.nextNode()) {
             const text = walker.currentNode;
-            if (/\\\(|\\\[|\$\$/.test(text.data) && !text.parentElement.closest("pre, code, script, mjx-container"))
+            if (/\\[a-zA-Z([]|\$\$/.test(text.data) && !text.parentElement.closest("pre, code, script, mjx-container"))
               wrong.push("raw TeX: " + text.data.trim().slice(0, 60));
           }
           return wrong;
@@ -63,17 +63,13 @@ def overflow(page) -> list[str]:
     return page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;
-          const inline = [...document.querySelectorAll("p > span.math mjx-container")].filter(
-            e => e.getBoundingClientRect().right > width && !e.closest(".toggle-hidden"));
-          if (inline.length)
-            return inline.map(e => "a formula in the text runs off the page: " +
-              e.querySelector("mjx-assistive-mml").textContent.slice(0, 60));
-          const cut = [...document.querySelectorAll("div.math")].filter(
-            e => getComputedStyle(e).overflowX !== "auto");
+          const inside = e => e.querySelector("mjx-container")?.offsetWidth ?? e.scrollWidth;
+          const boxes = [...document.querySelectorAll(".math, figure")].filter(
+            e => (e.matches("span") ? inside(e) : e.scrollWidth) > e.clientWidth + 1);
+          const cut = boxes.filter(e => getComputedStyle(e).overflowX !== "auto");
           if (cut.length)
-            return cut.map(e => "an equation does not scroll in its own box: " + e.textContent.slice(0, 60));
-          const deaf = [...document.querySelectorAll("div.math, figure")].filter(
-            e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0);
+            return cut.map(e => "this is cut off and does not scroll: " + e.textContent.slice(0, 60));
+          const deaf = boxes.filter(e => e.tabIndex !== 0);
           if (deaf.length)
             return deaf.map(e => "the keyboard cannot scroll this: " + e.textContent.slice(0, 60));
           if (document.documentElement.scrollWidth <= width) return [];

@@ -58,6 +58,24 @@ def test_a_page_wider_than_a_phone_is_caught(planted):
     assert "width: 500px" in problem
 
 
+def test_a_formula_cut_off_on_a_phone_is_caught(planted):
+    _, opened = planted(rf'<p>text <span class="math">\({"+ x" * 60}\)</span></p>')
+    page = opened(width=390)
+    assert page_rules.overflow(page) == [], "it scrolls in a box of its own"
+    page.evaluate("document.querySelector('.math[tabindex]').style.overflow = 'hidden'")
+    (problem,) = page_rules.overflow(page)
+    assert "this is cut off and does not scroll: " in problem
+
+
+def test_what_only_the_mouse_can_scroll_is_caught(planted):
+    _, opened = planted(f'<div class="math">{"wide_" * 200}</div>')
+    page = opened(width=390)
+    assert page_rules.overflow(page) == []
+    page.evaluate("document.querySelector('[tabindex].math').tabIndex = -1")
+    (problem,) = page_rules.overflow(page)
+    assert "the keyboard cannot scroll this: wide_" in problem
+
+
 def test_an_equation_wider_than_the_column_is_caught(planted):
     wide = '<span style="flex: none; display: block; width: 2000px">wide formula</span>'
     _, opened = planted(f'<div class="math">{wide}</div>')
@@ -80,6 +98,11 @@ def test_a_formula_that_fails_is_caught(planted):
     assert any(
         "ndefinedcommand" in problem for problem in page_rules.equations(opened())
     )
+
+
+def test_a_formula_left_as_tex_is_caught(planted):
+    _, opened = planted(r"<p>estimates in $\chi^2$ tests</p>")
+    assert any("raw TeX" in problem for problem in page_rules.equations(opened()))
 
 
 def test_a_picture_without_words_is_caught(planted):
