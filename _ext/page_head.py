@@ -1,5 +1,8 @@
-"""The head of each page: scripts that wait, social preview; and pictures that load late, unique ids."""
+"""The head of each page: scripts that wait, social preview; and in its text: pictures that load late,
+unique ids, formulas that keep their punctuation.
+"""
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -39,6 +42,27 @@ def unique_ids(app, doctree, docname) -> None:
         ]
 
 
+def keep_punctuation(app, doctree, docname) -> None:
+    """Tie a formula in the text to what touches it: a line must not begin with its full stop."""
+    if app.builder.name != "html":
+        return
+    for math in list(doctree.findall(nodes.math)):
+        home, i = math.parent, math.parent.index(math)
+        before, after = (
+            str(home[k]) if 0 <= k < len(home) and isinstance(home[k], nodes.Text) else ""
+            for k in (i - 1, i + 1)
+        )
+        left, right = re.search(r"\S*$", before)[0], re.match(r"\S*", after)[0]
+        if not left + right:
+            continue
+        tied = [nodes.Text(left), math.deepcopy(), nodes.Text(right)]
+        home[i] = nodes.inline("", "", *tied, classes=["tied"])
+        if right:
+            home[i + 1] = nodes.Text(after.removeprefix(right))
+        if left:
+            home[i - 1] = nodes.Text(before.removesuffix(left))
+
+
 def social_preview(app, pagename, templatename, context, doctree) -> None:
     """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
     tags = {"og:type": "article", "og:site_name": app.config.project}
@@ -75,5 +99,6 @@ def setup(app):
     app.connect("html-page-context", social_preview)
     app.connect("doctree-resolved", lazy_images)
     app.connect("doctree-resolved", unique_ids)
+    app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", favicon_ico)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

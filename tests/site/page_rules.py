@@ -82,6 +82,25 @@ def overflow(page) -> list[str]:
     )
 
 
+def punctuation(page) -> list[str]:
+    """No line begins with the full stop or comma of a formula."""
+    typeset(page)
+    return page.evaluate(
+        """() => {
+          const wrong = [], range = document.createRange();
+          for (const math of document.querySelectorAll("main span.math")) {
+            const text = math.nextSibling ?? math.parentElement.nextSibling;
+            if (text?.nodeType !== Node.TEXT_NODE || !/^[.,;:!?)]/.test(text.data)) continue;
+            range.setStart(text, 0);
+            range.setEnd(text, 1);
+            if (range.getBoundingClientRect().left < math.getBoundingClientRect().left)
+              wrong.push("a line begins with the punctuation of " + math.textContent.slice(0, 60));
+          }
+          return wrong;
+        }"""
+    )
+
+
 def pictures(page) -> list[str]:
     """Every picture loads and says in words what it shows."""
     page.evaluate(
@@ -144,7 +163,7 @@ def phone(page) -> list[str]:
     """At 390 px nothing is cut off, and the menu opens."""
     desktop = page.viewport_size
     page.set_viewport_size({"width": 390, "height": 844})
-    wrong = overflow(page)
+    wrong = overflow(page) + punctuation(page)
     menu = page.locator("#pst-primary-sidebar-modal")
     wrong += ["the menu is open from the start"] * menu.is_visible()
     page.locator(".primary-toggle:visible").first.click()

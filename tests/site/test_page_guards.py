@@ -67,6 +67,13 @@ def test_a_formula_cut_off_on_a_phone_is_caught(planted):
     assert "this is cut off and does not scroll: " in problem
 
 
+def test_a_line_that_begins_with_a_full_stop_is_caught(planted):
+    formula = r'<span class="math">\(x + y\)</span>.'
+    _, opened = planted(f'<p style="width: 0">{formula}</p>')
+    (problem,) = page_rules.punctuation(opened(width=390))
+    assert "a line begins with the punctuation of " in problem
+
+
 def test_what_only_the_mouse_can_scroll_is_caught(planted):
     _, opened = planted(f'<div class="math">{"wide_" * 200}</div>')
     page = opened(width=390)
