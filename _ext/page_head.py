@@ -49,7 +49,9 @@ def keep_punctuation(app, doctree, docname) -> None:
     for math in list(doctree.findall(nodes.math)):
         home, i = math.parent, math.parent.index(math)
         before, after = (
-            str(home[k]) if 0 <= k < len(home) and isinstance(home[k], nodes.Text) else ""
+            str(home[k])
+            if 0 <= k < len(home) and isinstance(home[k], nodes.Text)
+            else ""
             for k in (i - 1, i + 1)
         )
         left, right = re.search(r"\S*$", before)[0], re.match(r"\S*", after)[0]

@@ -93,7 +93,7 @@ def punctuation(page) -> list[str]:
             if (text?.nodeType !== Node.TEXT_NODE || !/^[.,;:!?)]/.test(text.data)) continue;
             range.setStart(text, 0);
             range.setEnd(text, 1);
-            if (range.getBoundingClientRect().left < math.getBoundingClientRect().left)
+            if (range.getBoundingClientRect().left < math.getBoundingClientRect().right - 4)
               wrong.push("a line begins with the punctuation of " + math.textContent.slice(0, 60));
           }
           return wrong;
