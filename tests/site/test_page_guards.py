@@ -69,7 +69,7 @@ def test_a_formula_cut_off_on_a_phone_is_caught(planted):
 
 def test_a_line_that_begins_with_a_full_stop_is_caught(planted):
     formula = r'<span class="math">\(x + y\)</span>.'
-    _, opened = planted(f'<p style="width: 0">{formula}</p>')
+    _, opened = planted(f'<p style="width: min-content">{formula}</p>')
     (problem,) = page_rules.punctuation(opened(width=390))
     assert "a line begins with the punctuation of " in problem
 
