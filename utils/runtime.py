@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +14,9 @@ from IPython.display import display
 from threadpoolctl import threadpool_limits
 
 from utils import plotting
+
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,6 +65,13 @@ class Streams:
     def __call__(self, name: str) -> np.random.Generator:
         """Return a fresh generator for the experiment ``name``."""
         return np.random.default_rng([self.seed, crc32(name.encode())])
+
+    def torch(self, name: str) -> "torch.Generator":
+        """Return a fresh generator of torch for the experiment ``name``."""
+        import torch  # only for chapters that use it
+
+        seed = int(self(name).integers(2**63))
+        return torch.Generator().manual_seed(seed)
 
 
 def static() -> bool:

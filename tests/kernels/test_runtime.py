@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_info
 
 from utils import plotting, runtime
@@ -21,6 +22,16 @@ def test_streams_depend_on_seed_and_name_alone():
     np.testing.assert_array_equal(first, runtime.Streams(3)("a").random(5))
     assert not np.array_equal(first, rng("b").random(5))
     assert not np.array_equal(first, runtime.setup(seed=4)("a").random(5))
+
+
+def test_torch_has_streams_of_its_own():
+    rng = runtime.setup(seed=3)
+    state = torch.get_rng_state()
+    first = torch.rand(5, generator=rng.torch("a"))
+    assert torch.equal(first, torch.rand(5, generator=runtime.Streams(3).torch("a")))
+    for other in (rng.torch("b"), runtime.Streams(4).torch("a")):
+        assert not torch.equal(first, torch.rand(5, generator=other))
+    assert torch.equal(state, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, "0", None])
