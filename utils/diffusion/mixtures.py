@@ -81,19 +81,28 @@ class GaussianMixture:
             skew = (self.covs - self.covs.mT).abs()
             small = ROUNDING * self.covs.abs().max()
             require(skew <= small, "covs must be symmetric", self.covs)
-        self._eigh  # noqa: B018  what is not a covariance is refused here
+        self._frame  # noqa: B018  what is not a covariance is refused here
 
     @cached_property
-    def _eigh(self):
-        """Variances ``(K, d or 1, 1)`` along the eigenvectors, and these, or None: the axes."""
-        lam, V = self.covs, None
+    def _frame(self):
+        """Log-weights ``(K, 1)``; means ``(K, d, 1)`` and variances ``(K, d or 1, 1)`` along the
+        eigenvectors; and these as rows ``(K, d, d)``, or None where they are the axes."""
+        lam, means, rows = self.covs, self.means[..., None], None
         if lam.ndim == 3:
             lam, V = torch.linalg.eigh(lam)
+            rows = V.mT.contiguous()
+            means = rows @ means
         ok = lam >= -ROUNDING * lam.abs().max()
         require(ok, "covs must be positive semidefinite, with eigenvalues >= 0", lam)
-        lam = lam.clamp(min=0)
-        K = len(self.means)
-        return (lam if lam.ndim == 2 else lam.expand(K)).reshape(K, -1, 1), V
+        K, d = self.means.shape
+        lam = (lam if lam.ndim == 2 else lam.expand(K)).reshape(K, -1, 1)
+        log_w = self.weights.log()[:, None] - d / 2 * math.log(2 * math.pi)
+        return log_w, means, lam.clamp(min=0), rows
+
+    @cached_property
+    def _regular(self):
+        """Whether the law has a density without noise."""
+        return bool((self._frame[2] > 0).all())
 
     def __call__(self, x: Float[Tensor, "B d"], sigma: Level) -> Float[Tensor, "B d"]:
         """The denoiser, see ``denoise``."""
@@ -106,57 +115,52 @@ class GaussianMixture:
         z = torch.randn(
             n, self.means.shape[1], dtype=torch.float64, generator=generator
         )
-        lam, V = self._eigh
-        z = lam[k].sqrt() * z[..., None]
-        return self.means[k] + (z if V is None else V[k] @ z)[..., 0]
+        _, means, lam, rows = self._frame
+        z = means[k] + lam[k].sqrt() * z[..., None]
+        return (z if rows is None else rows[k].mT @ z)[..., 0]
 
     def mean_cov(self) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:
         """Mean and covariance matrix of ``p``."""
-        w, (lam, V) = self.weights, self._eigh
-        mean = w @ self.means
+        C, (K, d) = self.covs, self.means.shape
+        if C.ndim < 3:
+            C = (C if C.ndim == 2 else C.expand(K)[:, None]).expand(K, d).diag_embed()
+        mean = self.weights @ self.means
         apart = self.means - mean
-        within = (w[:, None] * lam[..., 0]).sum(0).expand(len(mean)).diag()
-        if V is not None:
-            within = (w[:, None, None] * self.covs).sum(0)
-        return mean, within + (w * apart.T) @ apart
+        C = C + apart[:, :, None] * apart[:, None]
+        return mean, (self.weights[:, None, None] * C).sum(0)
 
     def _at(self, x, sigma):
-        """Logarithms of weight times density ``(K, B)``, and what a mean needs.
-
-        That is ``x - m_k`` in each eigenbasis ``(K, d, B)`` and variances ``(K, d or 1, B or 1)``.
-        """
-        K, d = self.means.shape
+        """Logarithms of weight times density ``(K, B)``; in the eigenbases ``y = (x - m) / var``
+        ``(K, d, B)``, where ``var`` are the noisy variances; and ``sigma^2``."""
+        _, d = self.means.shape
         got = f"shape {tuple(x.shape)}"
         require(x.ndim == 2 and x.shape[1] == d, f"x must have shape (B, {d})", got)
-        noise = as_level("sigma", sigma, x, zero=True) ** 2
-        lam, V = self._eigh
-        var = lam.to(x) + noise
-        rule = "sigma must be > 0 where a covariance is singular"
-        require((var > 0).all(), rule, 0.0)
-        x_t, m = x.T.contiguous(), self.means[..., None]
-        if V is None:
-            y = x_t - m.to(x)
-        else:
-            y = torch.addmm(-(V.mT @ m).view(-1, 1).to(x), self._rows(x), x_t)
-            y = y.view(K, d, -1)
+        log_w, means, lam, rows = self._in(x)
+        noise = as_level("sigma", sigma, x, zero=self._regular) ** 2
+        var = lam + noise
+        x = x.T.contiguous()
+        if rows is not None:
+            x = (rows.flatten(0, 1) @ x).view(rows.shape[:2] + x.shape[1:])
+        apart = x - means
+        y = apart / var
         log_det = var.log().sum(1) * (d // var.shape[1])
-        quad = (y * y / var).sum(1) + log_det + d * math.log(2 * math.pi)
-        return self.weights.to(x).log()[:, None] - quad / 2, y, var
+        return log_w - ((apart * y).sum(1) + log_det) / 2, y, noise
 
-    def _rows(self, x):
-        """Eigenvectors of all components as rows ``(K d, d)``."""
-        return self._eigh[1].mT.reshape(-1, x.shape[1]).to(x)
+    def _in(self, x):
+        """The frame in the precision and on the device of ``x``."""
+        return [None if part is None else part.to(x) for part in self._frame]
 
-    def _back(self, z, x):
-        """Sum over components of vectors ``(K, d, B)`` given in the eigenbases; rows again."""
-        return (
-            z.sum(0) if self._eigh[1] is None else self._rows(x).T @ z.flatten(0, 1)
-        ).T
+    def _back(self, z):
+        """Sum over components of ``(K, d, B)`` in the eigenbases, as rows ``(B, d)``."""
+        rows = self._frame[3]
+        if rows is None:
+            return z.sum(0).T
+        return (rows.flatten(0, 1).T.to(z) @ z.flatten(0, 1)).T
 
     def log_prob(
         self, x: Float[Tensor, "B d"], sigma: Level = 0.0
     ) -> Float[Tensor, " B"]:
-        r"""Logarithm of the density of ``x_0 + sigma eps``."""
+        """Logarithm of the density of ``x_0 + sigma eps``."""
         return self._at(x, sigma)[0].logsumexp(0)
 
     def responsibilities(
@@ -169,28 +173,29 @@ class GaussianMixture:
         self, x: Float[Tensor, "B d"], sigma: Level = 0.0
     ) -> Float[Tensor, "B d"]:
         """Gradient of ``log_prob`` with respect to ``x``."""
-        log_w, y, var = self._at(x, sigma)
-        return -self._back(log_w.softmax(0)[:, None] * y / var, x)
+        log_w, y, _ = self._at(x, sigma)
+        return self._back(-log_w.softmax(0)[:, None] * y)
 
     def denoise(self, x: Float[Tensor, "B d"], sigma: Level) -> Float[Tensor, "B d"]:
         """Mean of ``x_0``, given ``x = x_0 + sigma eps``."""
-        log_w, y, var = self._at(x, sigma)
-        r, gain = log_w.softmax(0), self._eigh[0].to(x) / var
-        return r.T @ self.means.to(x) + self._back(gain * r[:, None] * y, x)
+        log_w, y, _ = self._at(x, sigma)
+        _, means, lam, _ = self._in(x)
+        return self._back(log_w.softmax(0)[:, None] * (means + lam * y))
 
     def posterior_cov(
         self, x: Float[Tensor, "B d"], sigma: Level
     ) -> Float[Tensor, "B d d"]:
         """Covariance matrix of ``x_0``, given ``x = x_0 + sigma eps``."""
-        log_w, y, var = self._at(x, sigma)
-        r, gain = log_w.softmax(0), self._eigh[0].to(x) / var
-        V = self._eigh[1]
-        V = torch.eye(x.shape[1]).expand(len(r), -1, -1) if V is None else V
-        apart = V.to(x) @ (gain * y) + (self.means.to(x)[..., None])
+        log_w, y, noise = self._at(x, sigma)
+        r, (_, means, lam, rows) = log_w.softmax(0), self._in(x)
+        spread = (lam * noise / (lam + noise)).expand(y.shape)
+        apart = means + lam * y
+        if rows is None:
+            within = (r[:, None] * spread).sum(0).T.diag_embed()
+        else:
+            within = torch.einsum("kb,kei,keb,kej->bij", r, rows, spread, rows)
+            apart = rows.mT @ apart
         apart = apart - (r[:, None] * apart).sum(0)
-        noise = as_level("sigma", sigma, x, zero=True) ** 2
-        spread = (gain * noise).expand(-1, x.shape[1], len(x))
-        within = torch.einsum("kb,kie,keb,kje->bij", r, V.to(x), spread, V.to(x))
         return within + torch.einsum("kb,kib,kjb->bij", r, apart, apart)
 
 

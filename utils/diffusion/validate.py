@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.validate import require, require_finite, require_vector
+from utils.validate import plain, require, require_finite, require_vector
 
 Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -18,14 +19,13 @@ def as_level(name: str, level: Level, x: Tensor, zero: bool = False) -> Tensor:
 
     Refused are values that are not finite or not > 0 (with ``zero``: negative), and other shapes.
     """
-    value = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-    ok, n = value.shape in ((), x.shape[:1]), tuple(x.shape[:1])
+    seen, n = np.asarray(plain(level)), tuple(x.shape[:1])
     rule = f"{name} must be a number or have shape {n}"
-    require(ok, rule, f"shape {tuple(value.shape)}")
-    require_finite(name, value)
-    ok = value >= 0 if zero else value > 0
-    require(ok, f"{name} must be >{'=' * zero} 0", value)
-    return value
+    require(seen.shape in ((), n), rule, f"shape {seen.shape}")
+    require_finite(name, seen)
+    ok = seen >= 0 if zero else seen > 0
+    require(ok, f"{name} must be >{'=' * zero} 0", seen)
+    return torch.as_tensor(level, dtype=x.dtype, device=x.device)
 
 
 def against(level: Tensor, x: Tensor) -> Tensor:
