@@ -9,7 +9,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import Denoiser, Level, against, as_level, require_alike
+from utils.diffusion.validate import (
+    Denoiser,
+    Level,
+    against,
+    require_alike,
+    require_level,
+)
 from utils.validate import require
 
 Kind = Literal["eps", "score", "v", "velocity"]
@@ -19,7 +25,7 @@ KINDS = ("eps", "score", "v", "velocity")
 def _require(kind, sigma, **tensors):
     require(kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind)
     require_alike(**tensors)
-    return against(as_level("sigma", sigma, tensors["x"]), tensors["x"])
+    return against(require_level("sigma", sigma, tensors["x"]), tensors["x"])
 
 
 def from_denoised(

@@ -15,9 +15,9 @@ from utils.diffusion.validate import (
     Denoiser,
     Level,
     against,
-    as_level,
     require_alike,
     require_grid,
+    require_level,
 )
 from utils.validate import require, require_finite, require_integer
 
@@ -159,7 +159,7 @@ def posterior(
     Ho et al. 2020, equation 7.
     """
     require_alike(x_0=x_0, x_t=x_t)
-    ab_s, ab_t = as_level("ab_s", ab_s, x_t), as_level("ab_t", ab_t, x_t)
+    ab_s, ab_t = require_level("ab_s", ab_s, x_t), require_level("ab_t", ab_t, x_t)
     require(ab_s <= 1, "ab_s must be <= 1", ab_s)
     require(ab_t < ab_s, "ab_t must be < ab_s, for s < t", ab_t.expand_as(ab_t - ab_s))
     ab_s, ab_t = against(ab_s, x_t), against(ab_t, x_t)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import Level, as_level
+from utils.diffusion.validate import Level, require_level
 from utils.validate import require, require_finite, require_integer
 
 ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue
@@ -136,7 +136,7 @@ class GaussianMixture:
         got = f"shape {tuple(x.shape)}"
         require(x.ndim == 2 and x.shape[1] == d, f"x must have shape (B, {d})", got)
         log_w, means, lam, rows = self._in(x)
-        noise = as_level("sigma", sigma, x, zero=self._regular) ** 2
+        noise = require_level("sigma", sigma, x, zero=self._regular) ** 2
         var = lam + noise
         x = x.T.contiguous()
         if rows is not None:
@@ -236,7 +236,7 @@ class EmpiricalDenoiser:
         got = f"shape {tuple(x.shape)}"
         require(x.shape[1:] == shape, f"x must have shape (B, *{shape})", got)
         rows, data = x.flatten(1), self.data.flatten(1).to(x)
-        levels = as_level("sigma", sigma, rows).expand(len(x))[:, None]
+        levels = require_level("sigma", sigma, rows).expand(len(x))[:, None]
         parts = zip(rows.split(self.chunk), levels.split(self.chunk), strict=True)
         return torch.cat([self._mean(*part, data) for part in parts]).view_as(x)
 

@@ -16,7 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import Denoiser, Level, against, as_time, require_alike
+from utils.diffusion.validate import (
+    Denoiser,
+    Level,
+    against,
+    require_alike,
+    require_time,
+)
 from utils.validate import require, require_finite
 
 Curve = Callable[[Tensor], Tensor]
@@ -307,7 +313,7 @@ def forward_kernel(
     ----------
     Karras et al. 2022, appendix B.1.
     """
-    t = as_time("t", t, process, t)
+    t = require_time("t", t, process, t)
     s = process.s(t)
     return s, s * process.sigma(t)
 
@@ -344,7 +350,7 @@ def perturb(
     Karras et al. 2022, appendix B.1; Ho et al. 2020, equation 4.
     """
     require_alike(x_0=x_0, eps=eps)
-    t = as_time("t", t, process, x_0)
+    t = require_time("t", t, process, x_0)
     s, sigma = against(process.s(t), x_0), against(process.sigma(t), x_0)
     return s * (x_0 + sigma * eps)
 
@@ -379,7 +385,7 @@ def ode_velocity(
     Karras et al. 2022, equation 4 and appendix B.2.
     """
     require_finite("x", x)
-    t = as_time("t", t, process, x)
+    t = require_time("t", t, process, x)
     s, sigma = process.s(t), process.sigma(t)
     require(sigma > 0, "t must be > 0 where sigma(0) = 0", t)
     growth = process.dsigma2(t) / (2 * sigma**2)  # of log sigma

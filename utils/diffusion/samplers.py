@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from utils.diffusion.processes import Process, ode_velocity
-from utils.diffusion.validate import Denoiser, as_time, require_grid
+from utils.diffusion.validate import Denoiser, require_grid, require_time
 from utils.validate import require, require_finite, require_integer
 
 State = Float[Tensor, " B *event"]
@@ -166,7 +166,7 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 
     References
     ----------
-    Lu et al. 2022a, algorithm 1.
+    Lu et al., DPM-Solver, 2022, algorithm 1.
     """
 
     def step(x, a, b):
@@ -204,7 +204,7 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 
     References
     ----------
-    Lu et al. 2022b, algorithm 1.
+    Lu et al., DPM-Solver++, 2022, algorithm 1.
     """
 
     def step(x, a, b):
@@ -243,7 +243,7 @@ def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 
     References
     ----------
-    Lu et al. 2022b, algorithm 2.
+    Lu et al., DPM-Solver++, 2022, algorithm 2.
     """
 
     last = None
@@ -429,7 +429,7 @@ def edm_stochastic(
 def _clock(ts, process, rising=False):
     """Neighbouring times of a grid, all of them on the clock of the process."""
     pairs = _pairs("ts", ts, rising)
-    as_time("ts", ts.double(), process, ts.double())
+    require_time("ts", ts.double(), process, ts.double())
     return pairs
 
 
@@ -579,7 +579,7 @@ def predictor_corrector(
 
     References
     ----------
-    Song et al. 2021, algorithms 2 and 4; algorithm 1 is the general form.
+    Song et al. 2021, algorithm 2, with the corrector of algorithm 4.
     """
     require_finite("snr", snr)
     require(snr > 0, "snr must be > 0", snr)

@@ -14,7 +14,7 @@ Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
-def as_level(name: str, level: Level, x: Tensor, zero: bool = False) -> Tensor:
+def require_level(name: str, level: Level, x: Tensor, zero: bool = False) -> Tensor:
     """A level, one for all or one for each row of ``x``, as a tensor of the kind of ``x``.
 
     Refused are values that are not finite or not > 0 (with ``zero``: negative), and other shapes.
@@ -33,9 +33,9 @@ def against(level: Tensor, x: Tensor) -> Tensor:
     return level.reshape(-1, *[1] * (x.ndim - 1)) if level.ndim else level
 
 
-def as_time(name: str, t: Level, process: Any, x: Tensor) -> Tensor:
+def require_time(name: str, t: Level, process: Any, x: Tensor) -> Tensor:
     """A time, or one for each row of ``x``; refused where the process is not defined."""
-    value = as_level(name, t, x, zero=True)
+    value = require_level(name, t, x, zero=True)
     rounded = process.t_max * (1 + 1e-12)  # as sigma_inv may return it
     ok = (value <= rounded) & process.sigma(value).isfinite()
     require(ok, f"{name} must be in [0, {process.t_max}] with a finite sigma(t)", value)
