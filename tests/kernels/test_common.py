@@ -20,6 +20,7 @@ import torch
 from jaxtyping import config
 from numpy.testing import assert_array_equal
 
+from utils.diffusion.processes import flow
 from utils.quadratic import Quadratic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,27 @@ def three_outcomes():
     }
 
 
+def points(*rows):
+    return torch.tensor(rows or ((1.0, -2.0), (0.5, 3.0)), dtype=torch.float64)
+
+
+def gauss(x, sigma):
+    """Denoiser of data from N(0, I)."""
+    return x / (1 + sigma**2)
+
+
+def gauss_score(x, sigma):
+    return -x / (1 + sigma**2)
+
+
+def descending(**more):
+    return {"D": gauss, "x": points(), "sigmas": points(2.0, 1.0, 0.5)} | more
+
+
+def draw():
+    return {"generator": torch.Generator().manual_seed(0)}
+
+
 def chains():
     return {
         "Q": np.array([[0.7, 0.3], [0.4, 0.6]]),
@@ -102,6 +124,139 @@ EXAMPLES = {
     },
     "utils.kl.markov_sequence_kl": chains,
     "utils.kl.sequence_estimates": lambda: chains() | {"n_samples": 4, "rng": rng()},
+    "utils.diffusion.denoisers.from_denoised": lambda: {
+        "D_x": points() / 2,
+        "x": points(),
+        "sigma": 1.0,
+        "kind": "v",
+    },
+    "utils.diffusion.denoisers.to_denoised": lambda: {
+        "value": points() / 2,
+        "x": points(),
+        "sigma": 1.0,
+        "kind": "velocity",
+    },
+    "utils.diffusion.discrete.linear_betas": lambda: {"T": 5, "lo": 0.1, "hi": 0.2},
+    "utils.diffusion.discrete.cosine_alphabar": lambda: {
+        "T": 5,
+        "offset": 0.01,
+        "beta_clip": 0.9,
+    },
+    "utils.diffusion.discrete.alphabar_to_sigma": lambda: {"ab": points(0.9, 0.5)},
+    "utils.diffusion.discrete.posterior": lambda: {
+        "x_0": points() / 2,
+        "x_t": points(),
+        "ab_s": 0.9,
+        "ab_t": 0.5,
+    },
+    "utils.diffusion.discrete.vlb_terms": lambda: (
+        {"D": gauss, "x_0": points(), "sigmas": points(2.0, 1.0, 0.5)} | draw()
+    ),
+    "utils.diffusion.grids.karras": lambda: {
+        "n": 4,
+        "sigma_min": 0.1,
+        "sigma_max": 9.0,
+        "rho": 7.0,
+    },
+    "utils.diffusion.grids.geometric": lambda: {
+        "n": 4,
+        "sigma_min": 0.1,
+        "sigma_max": 9.0,
+    },
+    "utils.diffusion.grids.uniform_t": lambda: {
+        "process": flow(),
+        "n": 4,
+        "sigma_min": 0.1,
+        "sigma_max": 9.0,
+    },
+    "utils.diffusion.grids.ddpm_strided": lambda: {
+        "sigmas": points(0.1, 0.2, 0.4, 0.9),
+        "S": 2,
+    },
+    "utils.diffusion.likelihood.divergence_exact": lambda: {
+        "F": torch.sin,
+        "x": points(),
+    },
+    "utils.diffusion.likelihood.divergence_hutchinson": lambda: {
+        "F": torch.sin,
+        "x": points(),
+        "v": points() / 2,
+    },
+    "utils.diffusion.likelihood.ode_log_prob": lambda: {
+        "D": gauss,
+        "x": points(),
+        "sigma_min": 0.1,
+        "sigma_max": 9.0,
+        "n_steps": 3,
+        "probes": points() / 2,
+    },
+    "utils.diffusion.mixtures.reference_mixture": dict,
+    "utils.diffusion.mixtures.song_ermon_mixture": dict,
+    "utils.diffusion.mixtures.eight_gaussians": lambda: {"r": 2.0, "sd": 0.1},
+    "utils.diffusion.processes.vp": lambda: {"beta_min": 0.2, "beta_d": 10.0},
+    "utils.diffusion.processes.sub_vp": lambda: {"beta_min": 0.2, "beta_d": 10.0},
+    "utils.diffusion.processes.ve": lambda: {"sigma_min": 0.1, "sigma_max": 9.0},
+    "utils.diffusion.processes.ve_sqrt": dict,
+    "utils.diffusion.processes.edm": dict,
+    "utils.diffusion.processes.flow": dict,
+    "utils.diffusion.processes.forward_kernel": lambda: {
+        "process": flow(),
+        "t": points(0.2, 0.7),
+    },
+    "utils.diffusion.processes.perturb": lambda: {
+        "process": flow(),
+        "x_0": points(),
+        "t": 0.3,
+        "eps": points() / 2,
+    },
+    "utils.diffusion.processes.ode_velocity": lambda: {
+        "D": gauss,
+        "process": flow(),
+        "x": points(),
+        "t": 0.3,
+    },
+    "utils.diffusion.samplers.euler": descending,
+    "utils.diffusion.samplers.heun": descending,
+    "utils.diffusion.samplers.midpoint": descending,
+    "utils.diffusion.samplers.dpmpp_2s": descending,
+    "utils.diffusion.samplers.dpmpp_2m": lambda: descending(record=True),
+    "utils.diffusion.samplers.rk4_logsigma": descending,
+    "utils.diffusion.samplers.ancestral": lambda: descending(eta=0.5, **draw()),
+    "utils.diffusion.samplers.edm_stochastic": lambda: descending(
+        S_churn=1.0, S_min=0.5, S_noise=1.1, **draw()
+    ),
+    "utils.diffusion.samplers.euler_maruyama": lambda: {
+        "D": gauss,
+        "x": points(),
+        "ts": points(0.8, 0.4, 0.1),
+        "process": flow(),
+        "c": 0.5,
+        **draw(),
+    },
+    "utils.diffusion.samplers.ode_general": lambda: {
+        "D": gauss,
+        "x": points(),
+        "ts": points(0.8, 0.4, 0.1),
+        "process": flow(),
+    },
+    "utils.diffusion.samplers.predictor_corrector": lambda: descending(
+        snr=0.2, **draw()
+    ),
+    "utils.diffusion.samplers.langevin": lambda: {
+        "score": torch.neg,
+        "x": points(),
+        "step": 0.1,
+        "n": 3,
+        **draw(),
+    },
+    "utils.diffusion.samplers.annealed_langevin": lambda: {
+        "score": gauss_score,
+        "x": points(),
+        "sigmas": points(2.0, 1.0),
+        "step": 0.1,
+        "n_each": 2,
+        **draw(),
+    },
     "utils.calculus.directional_derivative": lambda: {
         "f": wave,
         "x": np.array([1.0, 2.0]),
@@ -354,8 +509,10 @@ def test_signature_is_annotated(name):
 def test_pure(name):
     args, untouched = example(name), example(name)
     random_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch_state = torch.get_rng_state()
     first = arrays(KERNELS[name](**args))
     assert random.getstate() == random_state
+    assert torch.equal(torch.get_rng_state(), torch_state)
     for before, after in zip(numpy_state, np.random.get_state(), strict=True):  # noqa: NPY002
         assert_array_equal(before, after)
     for want, got in zip(arrays(untouched), arrays(args), strict=True):

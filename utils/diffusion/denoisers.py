@@ -1,0 +1,144 @@
+r"""What a network may predict, and the denoiser it amounts to.
+
+All are affine in the denoised value ``D_x`` at a given state ``x = x_0 + sigma eps``, so that each can
+be had from any other: noise, score, ``v`` and flow velocity are four coordinates of one prediction.
+"""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from utils.diffusion.validate import (
+    Denoiser,
+    Level,
+    against,
+    require_alike,
+    require_level,
+)
+from utils.validate import require
+
+Kind = Literal["eps", "score", "v", "velocity"]
+KINDS = ("eps", "score", "v", "velocity")
+
+
+def _require(kind, sigma, **tensors):
+    require(kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind)
+    require_alike(**tensors)
+    return against(require_level("sigma", sigma, tensors["x"]), tensors["x"])
+
+
+def from_denoised(
+    D_x: Float[Tensor, " B *event"],
+    x: Float[Tensor, " B *event"],
+    sigma: Level,
+    kind: Kind,
+) -> Float[Tensor, " B *event"]:
+    r"""Noise, score, ``v`` or flow velocity, from the denoised value.
+
+    .. math:: \hat\epsilon = \frac{x-D}{\sigma}, \qquad
+              \nabla\log p_\sigma(x) = \frac{D-x}{\sigma^2}, \qquad
+              v = \frac{\hat\epsilon - \sigma D}{\sqrt{1+\sigma^2}}, \qquad
+              u = \hat\epsilon - D
+
+    Parameters
+    ----------
+    D_x : denoised value ``E[x_0 | x]``.
+    x : noisy state in the unscaled coordinate, ``x = x_0 + sigma eps``, of the same shape.
+    sigma : noise level > 0, one for all or one for each row.
+    kind : ``eps``, ``score``, ``v`` (variance preserving: ``s eps - s sigma x_0``, ``s^2 = 1/(1 + sigma^2)``)
+        or ``velocity`` (flow matching with data at t = 0: ``eps - x_0``).
+
+    Returns
+    -------
+    Tensor
+        The prediction.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, shapes do not go together, ``sigma`` is not > 0 or ``kind`` is
+        unknown.
+
+    References
+    ----------
+    Karras et al. 2022, equation 3; Salimans and Ho 2022, section 4; Lipman et al. 2023, section 4.1.
+    """
+    sigma = _require(kind, sigma, x=x, D_x=D_x)
+    eps = (x - D_x) / sigma
+    match kind:
+        case "eps":
+            return eps
+        case "score":
+            return -eps / sigma
+        case "v":
+            return (eps - sigma * D_x) / (1 + sigma**2).sqrt()
+        case "velocity":
+            return eps - D_x
+
+
+def to_denoised(
+    value: Float[Tensor, " B *event"],
+    x: Float[Tensor, " B *event"],
+    sigma: Level,
+    kind: Kind,
+) -> Float[Tensor, " B *event"]:
+    r"""The denoised value, from noise, score, ``v`` or flow velocity.
+
+    .. math:: D = x - \sigma\hat\epsilon = x + \sigma^2\,\nabla\log p_\sigma(x)
+              = \frac{x - \sigma\sqrt{1+\sigma^2}\,v}{1+\sigma^2} = \frac{x-\sigma u}{1+\sigma}
+
+    Parameters
+    ----------
+    value : the prediction.
+    x : noisy state in the unscaled coordinate, of the same shape.
+    sigma : noise level > 0, one for all or one for each row.
+    kind : what was predicted, see ``from_denoised``.
+
+    Returns
+    -------
+    Tensor
+        ``D_x``.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, shapes do not go together, ``sigma`` is not > 0 or ``kind`` is
+        unknown.
+
+    References
+    ----------
+    Karras et al. 2022, table 1; Salimans and Ho 2022, section 4.
+    """
+    sigma = _require(kind, sigma, x=x, value=value)
+    match kind:
+        case "eps":
+            return x - sigma * value
+        case "score":
+            return x + sigma**2 * value
+        case "v":
+            root = (1 + sigma**2).sqrt()
+            return (x / root - sigma * value) / root
+        case "velocity":
+            return (x - sigma * value) / (1 + sigma)
+
+
+class CountingDenoiser:
+    """A denoiser that counts its calls: the price of sampling in network evaluations.
+
+    Parameters
+    ----------
+    D : the denoiser that does the work.
+
+    Attributes
+    ----------
+    nfe : number of calls so far, each for a whole batch.
+    """
+
+    def __init__(self, D: Denoiser):
+        self.D, self.nfe = D, 0
+
+    def __call__(self, x: Tensor, sigma: Level) -> Tensor:
+        """Value of ``D``, and one more on the count."""
+        self.nfe += 1
+        return self.D(x, sigma)

@@ -1,0 +1,219 @@
+r"""The bookkeeping of a chain of ``T`` noising steps, as DDPM writes it.
+
+``alphabar`` at index ``t - 1`` is the fraction of the data's variance left after ``t`` steps, 1 before the
+first. In the unscaled coordinate ``x_t / sqrt(alphabar)`` the chain is a grid of noise levels and nothing
+else, see ``alphabar_to_sigma``.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from utils.diffusion.validate import (
+    Denoiser,
+    Level,
+    against,
+    require_alike,
+    require_grid,
+    require_level,
+)
+from utils.validate import require, require_finite, require_integer
+
+
+def linear_betas(
+    T: int = 1000, lo: float = 1e-4, hi: float = 0.02
+) -> Float[Tensor, " {T}"]:
+    r"""Variances of the noise that each step adds, growing linearly.
+
+    .. math:: \beta_t = \mathrm{lo} + \frac{t-1}{T-1}\,(\mathrm{hi} - \mathrm{lo}), \qquad
+              \bar\alpha_t = \prod_{i\le t} (1-\beta_i)
+
+    Parameters
+    ----------
+    T : number of steps, >= 1.
+    lo, hi : the first and the last of them, 0 < ``lo`` <= ``hi`` < 1.
+
+    Returns
+    -------
+    Tensor
+        ``beta_1, ..., beta_T``; ``(1 - betas).cumprod(0)`` is alphabar.
+
+    Raises
+    ------
+    ValueError
+        If ``T`` is not an integer >= 1, or a variance is not finite or out of its range.
+
+    References
+    ----------
+    Ho et al. 2020, section 4.
+    """
+    require_integer("T", T, 1)
+    for name, value in (("lo", lo), ("hi", hi)):
+        require_finite(name, value)
+        require(0 < value < 1, f"{name} must be in (0, 1)", value)
+    require(hi >= lo, f"hi must be >= lo = {lo}", hi)
+    return torch.linspace(lo, hi, T, dtype=torch.float64)
+
+
+def cosine_alphabar(
+    T: int, offset: float = 0.008, beta_clip: float = 0.999
+) -> Float[Tensor, " {T}"]:
+    r"""Fractions of variance left, falling as a squared cosine.
+
+    .. math:: \bar\alpha_t = \prod_{i\le t}(1-\beta_i), \qquad
+              \beta_t = \min\Bigl(1 - \frac{f(t)}{f(t-1)}, \mathrm{clip}\Bigr), \qquad
+              f(t) = \cos^2\Bigl(\frac{t/T + \mathrm{offset}}{1+\mathrm{offset}}\,\frac\pi2\Bigr)
+
+    Parameters
+    ----------
+    T : number of steps, >= 1.
+    offset : keeps the first steps from being too small, >= 0.
+    beta_clip : largest variance a step may add, in (0, 1): without it the last one adds all.
+
+    Returns
+    -------
+    Tensor
+        ``alphabar_1, ..., alphabar_T``.
+
+    Raises
+    ------
+    ValueError
+        If ``T`` is not an integer >= 1, or another value is not finite or out of its range.
+
+    References
+    ----------
+    Nichol and Dhariwal 2021, equation 17.
+    """
+    require_integer("T", T, 1)
+    require_finite("offset", offset)
+    require(offset >= 0, "offset must be >= 0", offset)
+    require_finite("beta_clip", beta_clip)
+    require(0 < beta_clip < 1, "beta_clip must be in (0, 1)", beta_clip)
+    t = torch.arange(T + 1, dtype=torch.float64) / T
+    f = torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2
+    return (f[1:] / f[:-1]).clamp(min=1 - beta_clip).cumprod(0)
+
+
+def alphabar_to_sigma(ab: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    r"""Noise level of the unscaled state ``x_t / sqrt(alphabar_t)``.
+
+    .. math:: \sigma_t = \sqrt{\frac{1-\bar\alpha_t}{\bar\alpha_t}}, \qquad
+              \mathrm{SNR}_t = \sigma_t^{-2}
+
+    Parameters
+    ----------
+    ab : ``alphabar``, in (0, 1].
+
+    Returns
+    -------
+    Tensor
+        Levels in the order of ``ab``: increasing with ``t``.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite or out of its range.
+
+    References
+    ----------
+    Song, Meng and Ermon 2021, section 4.3.
+    """
+    require_finite("ab", ab)
+    require((ab > 0) & (ab <= 1), "ab must be in (0, 1]", ab)
+    return ((1 - ab) / ab).sqrt()
+
+
+def posterior(
+    x_0: Float[Tensor, " B *event"],
+    x_t: Float[Tensor, " B *event"],
+    ab_s: Level,
+    ab_t: Level,
+) -> tuple[Float[Tensor, " B *event"], Float[Tensor, "..."]]:
+    r"""The law of an earlier state given a later one and the data: normal, for any gap s < t.
+
+    .. math:: q(x_s \mid x_t, x_0) = \mathcal N\Bigl(
+              \frac{\sqrt\alpha\,(1-\bar\alpha_s)}{1-\bar\alpha_t}\,x_t
+              + \frac{\sqrt{\bar\alpha_s}\,(1-\alpha)}{1-\bar\alpha_t}\,x_0,\;
+              \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,(1-\alpha)\, I\Bigr), \qquad
+              \alpha = \frac{\bar\alpha_t}{\bar\alpha_s}
+
+    Parameters
+    ----------
+    x_0, x_t : clean data and states at time t, in the scaled coordinate.
+    ab_s, ab_t : alphabar at both times, 0 < ``ab_t`` < ``ab_s`` <= 1, one for all or one for each row.
+
+    Returns
+    -------
+    tuple
+        Mean, and the variance of each coordinate in a shape that broadcasts against it.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, shapes do not go together, or the times are not in this order.
+
+    References
+    ----------
+    Ho et al. 2020, equation 7.
+    """
+    require_alike(x_0=x_0, x_t=x_t)
+    ab_s, ab_t = require_level("ab_s", ab_s, x_t), require_level("ab_t", ab_t, x_t)
+    require(ab_s <= 1, "ab_s must be <= 1", ab_s)
+    require(ab_t < ab_s, "ab_t must be < ab_s, for s < t", ab_t.expand_as(ab_t - ab_s))
+    ab_s, ab_t = against(ab_s, x_t), against(ab_t, x_t)
+    alpha = ab_t / ab_s
+    kept, new = (1 - ab_s) / (1 - ab_t), (1 - alpha) / (1 - ab_t)
+    return alpha.sqrt() * kept * x_t + ab_s.sqrt() * new * x_0, kept * (1 - alpha)
+
+
+def vlb_terms(
+    D: Denoiser,
+    x_0: Float[Tensor, " B *event"],
+    sigmas: Float[Tensor, " n"],
+    n_eps: int = 1,
+    *,
+    generator: torch.Generator,
+) -> Float[Tensor, " {len(sigmas)}-1"]:
+    r"""Monte Carlo estimates of the terms ``L_{t-1}`` of the variational bound, one for each step.
+
+    .. math:: \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr)
+              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\epsilon;\,a)\|^2
+
+    Parameters
+    ----------
+    D : denoiser ``D(x, sigma)``.
+    x_0 : clean data, over which the mean is taken.
+    sigmas : strictly decreasing levels > 0; a step to 0 would cost infinitely much.
+    n_eps : draws of noise for each of the data, >= 1.
+    generator : source of randomness.
+
+    Returns
+    -------
+    Tensor
+        Nats for the step from ``sigmas[i]`` to ``sigmas[i+1]``, for each i.
+
+    Raises
+    ------
+    ValueError
+        If ``x_0`` is empty or not finite, ``sigmas`` is not such a grid, or ``n_eps`` is not an integer
+        >= 1.
+
+    References
+    ----------
+    Ho et al. 2020, equation 8; Kingma et al. 2021, section 4.
+    """
+    require(x_0.numel() > 0, "x_0 must not be empty", f"shape {tuple(x_0.shape)}")
+    require_finite("x_0", x_0)
+    require_grid("sigmas", sigmas, zero=False)
+    require_integer("n_eps", n_eps, 1)
+    x_0 = x_0.repeat(n_eps, *[1] * (x_0.ndim - 1))
+    square_errors = []
+    for a in sigmas[:-1].double():
+        eps = torch.randn(
+            x_0.shape, dtype=x_0.dtype, device=x_0.device, generator=generator
+        )
+        error = (x_0 - D(x_0 + a * eps, a)).flatten(1)
+        square_errors.append((error**2).sum(1).mean())
+    return (sigmas**-2.0).diff().to(x_0) / 2 * torch.stack(square_errors)

@@ -1,0 +1,198 @@
+r"""Grids of noise levels: strictly decreasing, float64, by default with a last entry 0.
+
+``n`` levels lead from ``sigma_max`` to ``sigma_min``; with ``zero`` a 0 follows, so that a sampler makes
+``n`` steps. Without it there are ``n - 1`` steps, and ``n >= 2``.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from utils.diffusion.processes import Process
+from utils.validate import require, require_finite, require_integer, require_vector
+
+
+def _require_range(n, sigma_min, sigma_max, zero):
+    require_integer("n", n, 1 if zero else 2)
+    require_finite("sigma_max", sigma_max)
+    require_finite("sigma_min", sigma_min)
+    require(sigma_min > 0, "sigma_min must be > 0", sigma_min)
+    ok = sigma_max > sigma_min
+    require(ok, f"sigma_max must be > sigma_min = {sigma_min}", sigma_max)
+
+
+def _ramp(n, start, end):
+    return torch.linspace(start, end, n, dtype=torch.float64)
+
+
+def _ended(sigmas, sigma_min, sigma_max, zero):
+    """The grid with exact ends, and 0 where it is asked for."""
+    sigmas[-1] = sigma_min
+    sigmas[0] = sigma_max  # in this order: a single level is the highest
+    return torch.cat([sigmas, sigmas.new_zeros(int(zero))])
+
+
+def karras(
+    n: int,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+    rho: float = 7.0,
+    zero: bool = True,
+) -> Float[Tensor, " levels"]:
+    r"""Levels that are equidistant after a power ``1/rho``: large ``rho`` puts more of them low.
+
+    .. math:: \sigma_i = \Bigl(\sigma_{\max}^{1/\rho} + \frac{i}{n-1}
+              \bigl(\sigma_{\min}^{1/\rho} - \sigma_{\max}^{1/\rho}\bigr)\Bigr)^{\rho},
+              \qquad i = 0, \dots, n-1
+
+    Parameters
+    ----------
+    n : number of positive levels.
+    sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``.
+    rho : exponent > 0; 1 is a uniform grid, infinity would be ``geometric``.
+    zero : end with 0.
+
+    Returns
+    -------
+    Tensor
+        The grid, of ``n`` or with ``zero`` ``n + 1`` levels.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer, or too small, or another value is not finite or out of its range.
+
+    References
+    ----------
+    Karras et al. 2022, equation 5.
+    """
+    _require_range(n, sigma_min, sigma_max, zero)
+    require_finite("rho", rho)
+    require(rho > 0, "rho must be > 0", rho)
+    roots = _ramp(n, sigma_max ** (1 / rho), sigma_min ** (1 / rho))
+    return _ended(roots**rho, sigma_min, sigma_max, zero)
+
+
+def geometric(
+    n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, zero: bool = True
+) -> Float[Tensor, " levels"]:
+    r"""Levels that are equidistant in ``log sigma``: each is the same fraction of the one before.
+
+    .. math:: \sigma_i = \sigma_{\max}\Bigl(\frac{\sigma_{\min}}{\sigma_{\max}}\Bigr)^{i/(n-1)},
+              \qquad i = 0, \dots, n-1
+
+    Parameters
+    ----------
+    n : number of positive levels.
+    sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``.
+    zero : end with 0.
+
+    Returns
+    -------
+    Tensor
+        The grid, of ``n`` or with ``zero`` ``n + 1`` levels.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer, or too small, or a level is not finite or out of its range.
+
+    References
+    ----------
+    Song and Ermon 2019, section 4.
+    """
+    _require_range(n, sigma_min, sigma_max, zero)
+    logs = _ramp(n, math.log(sigma_max), math.log(sigma_min))
+    return _ended(logs.exp(), sigma_min, sigma_max, zero)
+
+
+def uniform_t(
+    process: Process,
+    n: int,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+    zero: bool = True,
+) -> Float[Tensor, " levels"]:
+    r"""Levels at equidistant times of a process, such as VP time or flow-matching time.
+
+    .. math:: \sigma_i = \sigma\Bigl(t_{\max} + \frac{i}{n-1}\,(t_{\min} - t_{\max})\Bigr), \qquad
+              t_{\min} = \sigma^{-1}(\sigma_{\min}),\ t_{\max} = \sigma^{-1}(\sigma_{\max})
+
+    Parameters
+    ----------
+    process : the clock.
+    n : number of positive levels.
+    sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``.
+    zero : end with 0.
+
+    Returns
+    -------
+    Tensor
+        The grid, of ``n`` or with ``zero`` ``n + 1`` levels; its times are ``process.sigma_inv`` of it.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not an integer, or too small, or a level is not finite or out of its range.
+
+    References
+    ----------
+    Karras et al. 2022, table 1.
+    """
+    _require_range(n, sigma_min, sigma_max, zero)
+    ends = torch.tensor([sigma_max, sigma_min], dtype=torch.float64)
+    sigmas = process.sigma(_ramp(n, *process.sigma_inv(ends)))
+    return _ended(sigmas, sigma_min, sigma_max, zero)
+
+
+def ddpm_strided(
+    sigmas: Float[Tensor, " T"],
+    S: int,
+    spacing: Literal["leading", "linspace"] = "leading",
+) -> Float[Tensor, " {S}+1"]:
+    r"""``S`` of the ``T`` levels of a trained chain, highest first, and 0.
+
+    .. math:: t_i = i\,\lfloor T/S\rfloor \ \text{(leading)} \qquad\text{or}\qquad
+              t_i = \mathrm{round}\Bigl(i\,\frac{T-1}{S-1}\Bigr) \ \text{(linspace)},
+              \qquad i = 0, \dots, S-1
+
+    Parameters
+    ----------
+    sigmas : levels ``sigma_1 < ... < sigma_T`` of the chain in the order of its time, as
+        ``alphabar_to_sigma`` gives them; ``t_i = 0`` in the formula is the first of them.
+    S : number of sampling steps, 1 <= ``S`` <= ``T``.
+    spacing : ``leading`` never reaches the highest level unless ``S = T``; ``linspace`` does.
+
+    Returns
+    -------
+    Tensor
+        A decreasing grid for the samplers.
+
+    Raises
+    ------
+    ValueError
+        If ``sigmas`` is empty, not finite, not > 0 or not strictly increasing, ``S`` is not an integer
+        in its range or ``spacing`` is unknown.
+
+    References
+    ----------
+    Song, Meng and Ermon 2021, appendix D.2.
+    """
+    require_vector("sigmas", sigmas)
+    require_finite("sigmas", sigmas)
+    require(sigmas > 0, "sigmas must be > 0", sigmas)
+    rise = sigmas.diff() > 0
+    require(rise, "sigmas must be strictly increasing, as t is", sigmas[1:])
+    require_integer("S", S, 1)
+    T = len(sigmas)
+    require(S <= T, f"S must be at most the number of levels {T}", S)
+    ok = spacing in ("leading", "linspace")
+    require(ok, "spacing must be leading or linspace", spacing)
+    if spacing == "leading":
+        t = torch.arange(S) * (T // S)
+    else:
+        t = _ramp(S, 0, T - 1).round().long()
+    return torch.cat([sigmas[t].flip(0), sigmas.new_zeros(1)])
