@@ -38,5 +38,6 @@ def require_finite(name: str, x: ArrayLike) -> None:
 
 def require_vector(name: str, x: ArrayLike) -> None:
     """Refuse what is empty or not one-dimensional."""
-    ok = np.ndim(x) == 1 and np.size(x) > 0
-    require(ok, f"{name} must be a non-empty vector", f"shape {np.shape(x)}")
+    shape = tuple(np.shape(x))
+    ok = len(shape) == 1 and shape[0] > 0
+    require(ok, f"{name} must be a non-empty vector", f"shape {shape}")

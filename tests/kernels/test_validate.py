@@ -41,10 +41,13 @@ def test_finite_values_only(bad):
     require_finite("x", torch.ones(2, dtype=torch.bfloat16))
 
 
-@pytest.mark.parametrize("bad", [np.zeros(0), np.zeros((2, 2)), 3.0])
+@pytest.mark.parametrize(
+    "bad", [np.zeros(0), np.zeros((2, 2)), 3.0, torch.ones(0), torch.ones(1, 2)]
+)
 def test_vectors_only(bad):
     with pytest.raises(
         ValueError, match=r"^u must be a non-empty vector, got shape \("
     ):
         require_vector("u", bad)
     require_vector("u", np.zeros(1))
+    require_vector("u", torch.ones(2))
