@@ -100,6 +100,17 @@ def start_at_zero():
     return model
 
 
+def clouds():
+    return {
+        "a": torch.tensor([[0.0, 1.0], [2.0, 0.5], [-1.0, 0.0]], dtype=torch.float64),
+        "b": torch.tensor([[0.5, 1.0], [1.0, -2.0]], dtype=torch.float64),
+    }
+
+
+def gap(a, b):
+    return float((a.mean() - b.mean()).abs())
+
+
 def training():
     return {
         "model": start_at_zero(),
@@ -317,6 +328,38 @@ EXAMPLES = {
         "generator": generator(),
     },
     "utils.diffusion.data.quantise": lambda: {"x": two_levels()},
+    "utils.diffusion.metrics.sliced_w2": lambda: (
+        clouds() | {"n_proj": 3, "generator": generator()}
+    ),
+    "utils.diffusion.metrics.mmd2_unbiased": lambda: clouds() | {"bandwidth": 0.7},
+    "utils.diffusion.metrics.frechet_distance": clouds,
+    "utils.diffusion.metrics.digit_classifier": lambda: {
+        "x": clouds()["a"],
+        "y": torch.arange(3),
+    },
+    "utils.diffusion.metrics.digit_features": lambda: {
+        "x": clouds()["a"],
+        "classifier": tuple(
+            torch.ones(shape, dtype=torch.float64)
+            for shape in ((2, 64), (64,), (64, 3), (3,))
+        ),
+    },
+    "utils.diffusion.metrics.mode_report": lambda: {
+        "x": clouds()["a"],
+        "means": clouds()["b"],
+        "sd": 0.5,
+        "cutoff": 5.0,
+    },
+    "utils.diffusion.metrics.nearest_distance": lambda: {
+        "x": clouds()["a"],
+        "data": clouds()["b"],
+    },
+    "utils.diffusion.metrics.floor": lambda: {
+        "metric": gap,
+        "real": clouds()["a"],
+        "n_splits": 3,
+        "generator": generator(),
+    },
 }
 
 

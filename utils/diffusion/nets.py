@@ -25,6 +25,8 @@ class FourierEmbedding(nn.Module):
     .. math:: c \mapsto (\cos\omega_1 c, \dots, \cos\omega_m c, \sin\omega_1 c, \dots, \sin\omega_m c),
               \qquad \omega_k \ \text{geometric}
 
+    The default band serves levels told as ``log(sigma) / 4`` and as steps from 0 to 1000 alike.
+
     Parameters
     ----------
     dim : number of features, even and >= 4.
@@ -40,7 +42,7 @@ class FourierEmbedding(nn.Module):
     Vaswani et al. 2017, section 3.5.
     """
 
-    def __init__(self, dim: int, slow: float = 0.25, fast: float = 16.0):
+    def __init__(self, dim: int, slow: float = 1e-3, fast: float = 16.0):
         super().__init__()
         require_integer("dim", dim, 4)
         require(dim % 2 == 0, "dim must be even", dim)
