@@ -498,8 +498,10 @@ def test_signature_is_annotated(name):
 def test_pure(name):
     args, untouched = example(name), example(name)
     random_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch_state = torch.get_rng_state()
     first = arrays(KERNELS[name](**args))
     assert random.getstate() == random_state
+    assert torch.equal(torch.get_rng_state(), torch_state)
     for before, after in zip(numpy_state, np.random.get_state(), strict=True):  # noqa: NPY002
         assert_array_equal(before, after)
     for want, got in zip(arrays(untouched), arrays(args), strict=True):

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from utils.diffusion.precond import Level, _columns, _level
+from utils.diffusion.precond import Level, _against, _as_level
 from utils.validate import require, require_finite, require_integer, require_vector
 
 Score = Callable[[Tensor], Tensor]
@@ -156,8 +156,8 @@ def denoising_sm(
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
     """
     _require_alike(x_0=x_0, eps=eps)
-    (level,) = _columns(x_0, _level(sigma, x_0))
-    return _half_square(s(x_0 + level * eps) + eps / level)
+    sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+    return _half_square(s(x_0 + sigma * eps) + eps / sigma)
 
 
 def denoising_loss(
@@ -165,7 +165,7 @@ def denoising_loss(
     x_0: Float[Tensor, " B *event"],
     sigma: Level,
     eps: Float[Tensor, " B *event"],
-    weight: float | Float[Tensor, ""] | Float[Tensor, " B"] = 1.0,
+    weight: Level = 1.0,
 ) -> Float[Tensor, " B"]:
     r"""Squared error of a denoiser at one noisy state for each sample.
 
@@ -177,7 +177,7 @@ def denoising_loss(
     x_0 : clean data.
     sigma : noise level, > 0.
     eps : standard normal draws.
-    weight : ``lambda``, for instance ``precond.weight(sigma)``; one number or one for each sample.
+    weight : ``lambda`` > 0, for instance ``precond.weight(sigma)``; one number or one for each sample.
 
     Returns
     -------
@@ -187,22 +187,18 @@ def denoising_loss(
     Raises
     ------
     ValueError
-        If an entry is not finite, ``eps`` has not the shape of ``x_0``, a level is not positive, or
-        there is neither one weight nor one for each sample.
+        If an entry is not finite, ``eps`` has not the shape of ``x_0``, or a level or a
+        weight is not positive, or neither one number nor one for each sample.
 
     References
     ----------
     Karras et al. 2022, equation 2 and appendix B.6.
     """
     _require_alike(x_0=x_0, eps=eps)
-    sigma = _level(sigma, x_0)
-    weight = torch.as_tensor(weight, dtype=x_0.dtype, device=x_0.device)
-    require_finite("weight", weight)
-    ok = weight.ndim == 0 or weight.shape == x_0.shape[:1]
-    rule = f"weight must be one number or {len(x_0)}"
-    require(ok, rule, f"shape {tuple(weight.shape)}")
-    (level,) = _columns(x_0, sigma)
-    return weight * _sum((D(x_0 + level * eps, sigma) - x_0) ** 2)
+    level = _as_level("sigma", sigma, x_0)
+    weight = _as_level("weight", weight, x_0)
+    x = x_0 + _against(level, x_0) * eps
+    return weight * _sum((D(x, level) - x_0) ** 2)
 
 
 def ddpm_loss(
@@ -247,9 +243,9 @@ def ddpm_loss(
     require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
     require_integer("t", t, 1)
     require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
-    a = alpha_bar[t - 1].to(x_0)
-    signal, noise = _columns(x_0, a.sqrt(), (1 - a).sqrt())
-    return _sum((eps - eps_net(signal * x_0 + noise * eps, t)) ** 2)
+    a = _against(alpha_bar[t - 1].to(x_0), x_0)
+    x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
+    return _sum((eps - eps_net(x_t, t)) ** 2)
 
 
 def lognormal_sigma(

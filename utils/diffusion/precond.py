@@ -63,10 +63,9 @@ class Precond:
         """
         require_finite("x_0", x_0)
         require_finite("eps", eps)
-        level = _level(sigma, x_0)
-        c_skip, c_out = _columns(x_0, self.c_skip(level), self.c_out(level))
-        noise = _columns(x_0, level)[0] * eps
-        return ((1 - c_skip) * x_0 - c_skip * noise) / c_out
+        sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+        c_skip = self.c_skip(sigma)
+        return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
 
     def weight(self, sigma: Float[Tensor, "*levels"]) -> Float[Tensor, "*levels"]:
         r"""Weight of the denoising loss under which ``F`` sees a plain squared error.
@@ -75,7 +74,8 @@ class Precond:
 
         All rows of Karras et al. 2022, table 1, have this weight: ``1 / sigma^2`` for VP and VE.
         """
-        require((sigma > 0) & sigma.isfinite(), "sigma must be finite and > 0", sigma)
+        require_finite("sigma", sigma)
+        require(sigma > 0, "sigma must be > 0", sigma)
         return self.c_out(sigma) ** -2
 
 
@@ -109,30 +109,31 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, _level(sigma, x)
-        coefficients = p.c_skip(level), p.c_out(level), p.c_in(level)
-        c_skip, c_out, c_in = _columns(x, *coefficients)
-        return c_skip * x + c_out * self.F(c_in * x, p.c_noise(level))
+        p, level = self.precond, _as_level("sigma", sigma, x)
+        sigma = _against(level, x)
+        F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
+        return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
 
 
-def _level(sigma, x):
-    """The noise level in the precision of ``x``, one number or one for each sample."""
-    level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-    rule = f"sigma must be one number or {len(x)}"
-    ok = level.ndim == 0 or level.shape == x.shape[:1]
-    require(ok, rule, f"shape {tuple(level.shape)}")
-    require((level > 0) & level.isfinite(), "sigma must be finite and > 0", level)
+def _as_level(name, level, x):
+    """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
+    level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+    rows = tuple(x.shape[:1])
+    got = tuple(level.shape)
+    require(got in ((), rows), f"{name} must be a number or have shape {rows}", got)
+    require_finite(name, level)
+    require(level > 0, f"{name} must be > 0", level)
     return level
+
+
+def _against(level, x):
+    """The level in the shape that broadcasts against ``x``, row by row."""
+    return level.reshape(-1, *[1] * (x.ndim - 1)) if level.ndim else level
 
 
 def _require_scale(sigma_data):
     rule = "sigma_data must be finite and > 0"
     require(0 < sigma_data < math.inf, rule, sigma_data)
-
-
-def _columns(x, *levels):
-    """Numbers per sample in a shape that multiplies ``x``."""
-    return [c.reshape(c.shape + (1,) * (x.ndim - 1) * c.ndim) for c in levels]
 
 
 def edm(sigma_data: float = 0.5) -> Precond:
