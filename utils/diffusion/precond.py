@@ -118,9 +118,9 @@ class Preconditioned(nn.Module):
 def _as_level(name, level, x):
     """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
     level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-    rows = tuple(x.shape[:1])
-    got = tuple(level.shape)
-    require(got in ((), rows), f"{name} must be a number or have shape {rows}", got)
+    rows, shape = tuple(x.shape[:1]), tuple(level.shape)
+    rule = f"{name} must be a number or have shape {rows}"
+    require(shape in ((), rows), rule, f"shape {shape}")
     require_finite(name, level)
     require(level > 0, f"{name} must be > 0", level)
     return level
