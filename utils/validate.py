@@ -6,7 +6,10 @@ from numpy.typing import ArrayLike
 
 def plain(x: ArrayLike) -> ArrayLike:
     """A numpy view of numbers, arrays and torch tensors, for looking at them."""
-    return x.detach().double().numpy(force=True) if hasattr(x, "detach") else x
+    if not hasattr(x, "detach"):
+        return x
+    # numpy has no bfloat16
+    return (x.double() if x.is_floating_point() else x).numpy(force=True)
 
 
 def require(ok: ArrayLike, rule: str, got: ArrayLike) -> None:

@@ -29,6 +29,9 @@ def test_integers_below_the_least_are_refused():
     require_integer("n", np.array([1, 2]), 1)
     require_integer("n", -7)
     require_integer("n", np.int64(4), 4)
+    with pytest.raises(ValueError, match=r"^n must be an integer >= 1, got 0$"):
+        require_integer("n", torch.tensor([3, 0]), 1)
+    require_integer("n", torch.tensor([3, 1]), 1)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

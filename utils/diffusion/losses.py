@@ -239,7 +239,7 @@ def ddpm_loss(
     _require_alike(x_0=x_0, eps=eps)
     require_vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
-    rule = f"t must be one integer for each of {len(x_0)} samples"
+    rule = f"t must have shape {tuple(x_0.shape[:1])}"
     require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
     require_integer("t", t, 1)
     require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
@@ -411,8 +411,8 @@ def discrete_sigma(
     """
     require_integer("n", n, 0)
     require_vector("sigmas", sigmas)
-    positive = (sigmas > 0) & sigmas.isfinite()
-    require(positive, "sigmas must be finite and > 0", sigmas)
+    require_finite("sigmas", sigmas)
+    require(sigmas > 0, "sigmas must be > 0", sigmas)
     i = torch.randint(len(sigmas), (n,), generator=generator, device=generator.device)
     return sigmas[i]
 
