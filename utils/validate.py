@@ -6,7 +6,10 @@ from numpy.typing import ArrayLike
 
 def plain(x: ArrayLike) -> ArrayLike:
     """A numpy view of numbers, arrays and torch tensors, for looking at them."""
-    return x.detach().double().numpy(force=True) if hasattr(x, "detach") else x
+    if not hasattr(x, "detach"):
+        return x
+    # numpy has no bfloat16
+    return (x.double() if x.is_floating_point() else x).numpy(force=True)
 
 
 def require(ok: ArrayLike, rule: str, got: ArrayLike) -> None:
@@ -38,5 +41,6 @@ def require_finite(name: str, x: ArrayLike) -> None:
 
 def require_vector(name: str, x: ArrayLike) -> None:
     """Refuse what is empty or not one-dimensional."""
-    ok = np.ndim(x) == 1 and len(x) > 0
-    require(ok, f"{name} must be a non-empty vector", f"shape {np.shape(x)}")
+    shape = tuple(np.shape(x))
+    ok = len(shape) == 1 and shape[0] > 0
+    require(ok, f"{name} must be a non-empty vector", f"shape {shape}")

@@ -100,6 +100,51 @@ def chains():
     }
 
 
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def noisy():
+    return {
+        "x_0": torch.tensor([[1.0, -2.0], [0.5, 0.25]], dtype=torch.float64),
+        "eps": torch.tensor([[0.3, -0.1], [-1.2, 0.7]], dtype=torch.float64),
+    }
+
+
+def two_levels():
+    return torch.tensor([0.5, 2.0], dtype=torch.float64)
+
+
+def start_at_zero():
+    model = torch.nn.utils.skip_init(torch.nn.Linear, 2, 2, dtype=torch.float64)
+    for weight in model.parameters():
+        torch.nn.init.zeros_(weight)
+    return model
+
+
+def clouds():
+    return {
+        "a": torch.tensor([[0.0, 1.0], [2.0, 0.5], [-1.0, 0.0]], dtype=torch.float64),
+        "b": torch.tensor([[0.5, 1.0], [1.0, -2.0]], dtype=torch.float64),
+    }
+
+
+def gap(a, b):
+    return float((a.mean() - b.mean()).abs())
+
+
+def training():
+    return {
+        "model": start_at_zero(),
+        "sample": noisy()["x_0"],
+        "loss": lambda F, x_0, generator: (F(x_0) - x_0).square().sum(dim=1),
+        "steps": 3,
+        "batch": 2,
+        "lr": 0.1,
+        "generator": generator(),
+    }
+
+
 EXAMPLES = {
     "utils.kl.k1": samples,
     "utils.kl.k2": samples,
@@ -370,6 +415,105 @@ EXAMPLES = {
         "eta": 0.1,
         "n_steps": 4,
         "rng": rng(),
+    },
+    "utils.diffusion.precond.edm": lambda: {"sigma_data": 0.5},
+    "utils.diffusion.precond.eps_vp": lambda: {"M": 1000},
+    "utils.diffusion.precond.score_ve": dict,
+    "utils.diffusion.precond.v_pred": dict,
+    "utils.diffusion.precond.flow_pred": dict,
+    "utils.diffusion.precond.x0_pred": lambda: {"sigma_data": 0.5},
+    "utils.diffusion.losses.explicit_sm": lambda: {
+        "s": torch.sin,
+        "x": noisy()["x_0"],
+        "score": noisy()["eps"],
+    },
+    "utils.diffusion.losses.implicit_sm": lambda: {"s": torch.sin, "x": noisy()["x_0"]},
+    "utils.diffusion.losses.sliced_sm": lambda: {
+        "s": torch.sin,
+        "x": noisy()["x_0"],
+        "v": noisy()["eps"],
+    },
+    "utils.diffusion.losses.denoising_sm": lambda: (
+        noisy() | {"s": torch.sin, "sigma": two_levels()}
+    ),
+    "utils.diffusion.losses.denoising_loss": lambda: (
+        noisy() | {"D": lambda x, _: x / 2, "sigma": 0.5, "weight": two_levels()}
+    ),
+    "utils.diffusion.losses.ddpm_loss": lambda: (
+        noisy()
+        | {
+            "eps_net": lambda x, _: x / 2,
+            "t": torch.tensor([1, 3]),
+            "alpha_bar": torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64),
+        }
+    ),
+    "utils.diffusion.losses.lognormal_sigma": lambda: {
+        "n": 3,
+        "P_mean": -1.2,
+        "P_std": 1.2,
+        "generator": generator(),
+    },
+    "utils.diffusion.losses.vp_sigma": lambda: {
+        "n": 3,
+        "eps_t": 1e-5,
+        "generator": generator(),
+    },
+    "utils.diffusion.losses.ve_sigma": lambda: {
+        "n": 3,
+        "sigma_min": 0.02,
+        "sigma_max": 100.0,
+        "generator": generator(),
+    },
+    "utils.diffusion.losses.flow_sigma": lambda: {"n": 3, "generator": generator()},
+    "utils.diffusion.losses.discrete_sigma": lambda: {
+        "n": 3,
+        "sigmas": two_levels(),
+        "generator": generator(),
+    },
+    "utils.diffusion.nets.train": training,
+    "utils.diffusion.data.two_moons": lambda: {
+        "n": 3,
+        "noise": 0.1,
+        "generator": generator(),
+    },
+    "utils.diffusion.data.checkerboard": lambda: {"n": 3, "generator": generator()},
+    "utils.diffusion.data.digits": lambda: {"split_seed": 0},
+    "utils.diffusion.data.dequantise": lambda: {
+        "x": torch.tensor([0.0, 0.125, -1.0], dtype=torch.float64),
+        "generator": generator(),
+    },
+    "utils.diffusion.data.quantise": lambda: {"x": two_levels()},
+    "utils.diffusion.metrics.sliced_w2": lambda: (
+        clouds() | {"n_proj": 3, "generator": generator()}
+    ),
+    "utils.diffusion.metrics.mmd2_unbiased": lambda: clouds() | {"bandwidth": 0.7},
+    "utils.diffusion.metrics.frechet_distance": clouds,
+    "utils.diffusion.metrics.digit_classifier": lambda: {
+        "x": clouds()["a"],
+        "y": torch.arange(3),
+    },
+    "utils.diffusion.metrics.digit_features": lambda: {
+        "x": clouds()["a"],
+        "classifier": tuple(
+            torch.ones(shape, dtype=torch.float64)
+            for shape in ((2, 64), (64,), (64, 3), (3,))
+        ),
+    },
+    "utils.diffusion.metrics.mode_report": lambda: {
+        "x": clouds()["a"],
+        "means": clouds()["b"],
+        "sd": 0.5,
+        "cutoff": 5.0,
+    },
+    "utils.diffusion.metrics.nearest_distance": lambda: {
+        "x": clouds()["a"],
+        "data": clouds()["b"],
+    },
+    "utils.diffusion.metrics.floor": lambda: {
+        "metric": gap,
+        "real": clouds()["a"],
+        "n_splits": 3,
+        "generator": generator(),
     },
 }
 

@@ -29,6 +29,9 @@ def test_integers_below_the_least_are_refused():
     require_integer("n", np.array([1, 2]), 1)
     require_integer("n", -7)
     require_integer("n", np.int64(4), 4)
+    with pytest.raises(ValueError, match=r"^n must be an integer >= 1, got 0$"):
+        require_integer("n", torch.tensor([3, 0]), 1)
+    require_integer("n", torch.tensor([3, 1]), 1)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -41,10 +44,13 @@ def test_finite_values_only(bad):
     require_finite("x", torch.ones(2, dtype=torch.bfloat16))
 
 
-@pytest.mark.parametrize("bad", [np.zeros(0), np.zeros((2, 2)), 3.0])
+@pytest.mark.parametrize(
+    "bad", [np.zeros(0), np.zeros((2, 2)), 3.0, torch.ones(0), torch.ones(1, 2)]
+)
 def test_vectors_only(bad):
     with pytest.raises(
         ValueError, match=r"^u must be a non-empty vector, got shape \("
     ):
         require_vector("u", bad)
     require_vector("u", np.zeros(1))
+    require_vector("u", torch.ones(2))
