@@ -5,7 +5,7 @@ import {
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
-export const defaults = {"sigma": 0, "a": 0.2, "centres": [[-1.1, 0.5], [1.2, 0.9], [0.5, -1.2]], "seed": 1};
+export const defaults = {"sigma": 0.05, "a": 0.3, "centres": [[-1.1, 0.5], [1.2, 0.9], [0.5, -1.2]], "seed": 1};
 
 export const WEIGHTS = [0.5, 0.3, 0.2], WIDTH = 0.25;
 export const NAMES = ["A", "B", "C"];
@@ -83,27 +83,29 @@ export function shares(points, centres) {
 }
 
 const COUNT = 200, TOP = 2.5, BOTTOM = 0.05, FALL = 8000, TICK = 1000 / 40, HEIGHT = 400, REACH = 2.3, EDGE = 1.9, CELL = 4, MESH = 34;
-/** Noise level at a time of the anneal: geometric, and 0 at its end. */
-export const ladder = (t) => (t >= 1 ? 0 : TOP * (BOTTOM / TOP) ** t);
+/** Noise level at a time between 0 and 1 of the anneal. */
+export const ladder = (t) => TOP * (BOTTOM / TOP) ** t;
 const fixed = (v) => v.toFixed(2).replace("-", "−");
 const clamp = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 function render({ model, el }) {
-  let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, time = 1, late = 0, playing = true, drawn = null;
+  let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null;
+  let time = 0, falling = true, late = 0, playing = true; // the opening is an anneal
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
   };
+  const stay = () => { [time, falling] = [1, false]; };
   const dials = {
     sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: (v) => fixed(Number(v)),
-      onInput: (v) => { time = 1; put({ sigma: v }); } }),
+      onInput: (v) => { stay(); put({ sigma: v }); } }),
     a: slider({ label: "step a", min: 0.02, max: 2, step: 0.02, format: (v) => fixed(Number(v)), onInput: (v) => put({ a: v }) }),
   };
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() { playing = !playing; refresh(); } });
-  const scatter = button({ icon: "New", text: "Scatter", onClick() { time = 1; playing = true; put({ seed: seed + 1 }); refresh(); } });
+  const scatter = button({ icon: "New", text: "Scatter", onClick() { stay(); playing = true; put({ seed: seed + 1 }); refresh(); } });
   const anneal = button({ icon: "Replay", text: "Anneal", onClick() {
-    time = 0; playing = true;
-    put({ sigma: 0, seed: seed + 1 });
+    [time, falling, playing] = [0, true, true];
+    put({ sigma: BOTTOM, seed: seed + 1 });
     refresh();
   } });
   const board = stage({ height: HEIGHT, onResize: layout });
@@ -209,10 +211,11 @@ function render({ model, el }) {
   }
 
   // Where motion is unwelcome: the end of a walk, or of an anneal, at once.
-  function settle(fall) {
+  function settle() {
     begin();
     for (let i = 0; i < 320; i++) {
-      if (fall) { time = i / 320; shown = ladder(time); }
+      time = falling ? i / 320 : 1;
+      shown = ladder(time);
       flat = blur(modes, level());
       walk(points, flat, stride(), normal);
     }
@@ -235,7 +238,7 @@ function render({ model, el }) {
       paint();
       if (caption.textContent && Math.abs(level() - drawn) > 0.1) { drawn = level(); say(); }
     },
-    onStill() { settle(time < 1); },
+    onStill() { settle(); },
   });
 
   function refresh() {
@@ -247,10 +250,9 @@ function render({ model, el }) {
     const first = seed === undefined, before = seed;
     [sigma, a, centres, seed] = ["sigma", "a", "centres", "seed"].map((name) => model.get(name));
     modes = trio(centres);
-    if (first) time = 0;
     if (time < 1) shown = ladder(time);
     if (seed !== before) begin();
-    if (motion.still) settle(time < 1);
+    if (motion.still) settle();
     dials.sigma.set(level());
     dials.a.set(a);
     layout();
