@@ -1,7 +1,6 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, scale, slider, specks, stage, svg, text,
-  xorshift32,
+  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, scale, slider, specks, stage, svg, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -82,14 +81,14 @@ export function shares(points, centres) {
   return counts.map((n) => n / (points.length / 2));
 }
 
-const COUNT = 200, TOP = 2.5, BOTTOM = 0.05, FALL = 8000, TICK = 1000 / 40, HEIGHT = 400, REACH = 2.3, EDGE = 1.9, CELL = 4, MESH = 34;
+const COUNT = 200, TOP = 2.5, BOTTOM = 0.05, FALL = 8000, TICK = 1000 / 40, HEIGHT = 400, REACH = 2.3, EDGE = 1.9, CELL = 6, MESH = 34;
 /** Noise level at a time between 0 and 1 of the anneal. */
 export const ladder = (t) => TOP * (BOTTOM / TOP) ** t;
 const fixed = (v) => v.toFixed(2).replace("-", "−");
 const clamp = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 function render({ model, el }) {
-  let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null;
+  let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null, paper;
   let time = 0, falling = true, late = 0, playing = true; // the opening is an anneal
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -146,6 +145,7 @@ function render({ model, el }) {
   function prepare() {
     flat = blur(modes, level());
     if (!board.width) return;
+    paper = `rgb(${rgb(el, "--ex-paper").join()})`;
     const out = new Array(6), style = getComputedStyle(el), density = board.canvas.width / board.width, wide = level() + WIDTH;
     const columns = Math.ceil(board.width / CELL), rows = Math.ceil(HEIGHT / CELL), world = unit();
     const at = (i, j) => evaluate(flat, (i * CELL - board.width / 2) / world, (HEIGHT / 2 - j * CELL) / world, out)[0];
@@ -180,8 +180,7 @@ function render({ model, el }) {
   function layout() {
     if (!board.width) return;
     board.svg.replaceChildren(
-      svg("rect", { class: "ex-frame", x: 0.5, y: 0.5, width: board.width - 1, height: HEIGHT - 1, rx: 8 }),
-      ...NAMES.map((name, k) => text(name, px(centres[k][0]), py(centres[k][1]) + (centres[k][1] > 1.6 ? 22 : -22))));
+      svg("rect", { class: "ex-frame", x: 0.5, y: 0.5, width: board.width - 1, height: HEIGHT - 1, rx: 8 }));
     hands.forEach((hand) => hand.refresh());
     prepare();
     paint();
@@ -189,11 +188,18 @@ function render({ model, el }) {
 
   function paint() {
     if (!board.width || !points) return;
-    const { pen } = board, found = shares(points, centres);
+    const { pen } = board, found = shares(points, centres), style = getComputedStyle(el);
     pen.clearRect(0, 0, board.width, HEIGHT);
     pen.globalAlpha = 1;
     if (ground) pen.drawImage(ground, 0, 0, board.width, HEIGHT);
-    specks(pen, points, px, py, 2.4, getComputedStyle(el).getPropertyValue("--ex-second"));
+    specks(pen, points, px, py, 2.4, style.getPropertyValue("--ex-second"));
+    Object.assign(pen, { font: `600 14px ${style.fontFamily}`, textAlign: "center", textBaseline: "middle", lineWidth: 4 });
+    Object.assign(pen, { lineJoin: "round", strokeStyle: paper, fillStyle: style.color, globalAlpha: 1 });
+    NAMES.forEach((name, k) => {
+      const spot = [px(centres[k][0]) + 18, py(centres[k][1]) - 14];
+      pen.strokeText(name, ...spot);
+      pen.fillText(name, ...spot);
+    });
     meters.forEach(({ bar, value, el: row }, k) => {
       bar.style.width = `${100 * found[k]}%`;
       value.textContent = `${Math.round(100 * found[k])} %`;
