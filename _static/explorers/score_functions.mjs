@@ -1,6 +1,6 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, scale, slider, specks, stage, svg, xorshift32,
+  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, slider, specks, stage, svg, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
