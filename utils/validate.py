@@ -39,4 +39,4 @@ def require_finite(name: str, x: ArrayLike) -> None:
 def require_vector(name: str, x: ArrayLike) -> None:
     """Refuse what is empty or not one-dimensional."""
     ok = np.ndim(x) == 1 and len(x) > 0
-    require(ok, f"{name} must be a non-empty vector", f"shape {np.shape(x)}")
+    require(ok, f"{name} must be a non-empty vector", f"shape {tuple(np.shape(x))}")
