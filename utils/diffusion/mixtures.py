@@ -71,8 +71,9 @@ class GaussianMixture:
         got = f"shape {tuple(self.weights.shape)}"
         require(self.weights.shape == (K,), f"weights must have shape ({K},)", got)
         require(self.weights >= 0, "weights must be >= 0", self.weights)
-        require(self.weights.sum() > 0, "weights must not all be 0", self.weights)
-        object.__setattr__(self, "weights", self.weights / self.weights.sum())
+        total = self.weights.sum()
+        require(total > 0, "weights must not all be 0", total)
+        object.__setattr__(self, "weights", self.weights / total)
         shapes = ((), (K,), (K, d), (K, d, d))
         got = f"shape {tuple(self.covs.shape)}"
         rule = f"covs must have one of the shapes {', '.join(map(str, shapes))}"
@@ -232,9 +233,9 @@ class EmpiricalDenoiser:
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Mean of the training samples, weighted by how well each explains ``x``."""
-        shape = tuple(self.data.shape[1:])
-        got = f"shape {tuple(x.shape)}"
-        require(x.shape[1:] == shape, f"x must have shape (B, *{shape})", got)
+        event = self.data.shape[1:]
+        rule = f"x must have shape ({', '.join(['B', *map(str, event)])})"
+        require(x.shape[1:] == event, rule, f"shape {tuple(x.shape)}")
         rows, data = x.flatten(1), self.data.flatten(1).to(x)
         levels = require_level("sigma", sigma, rows).expand(len(x))[:, None]
         parts = zip(rows.split(self.chunk), levels.split(self.chunk), strict=True)

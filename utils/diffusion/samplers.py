@@ -291,9 +291,10 @@ def rk4_logsigma(
     """
 
     def step(x, a, b):
-        k1, m, h = x - D(x, a), (a * b).sqrt(), (b / a).log()
+        D_x, m, h = D(x, a), (a * b).sqrt(), (b / a).log()
         if b == 0:
-            return x - k1
+            return D_x
+        k1 = x - D_x
         y = x + h / 2 * k1
         k2 = y - D(y, m)
         y = x + h / 2 * k2

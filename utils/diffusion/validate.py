@@ -10,7 +10,7 @@ from torch import Tensor
 
 from utils.validate import plain, require, require_finite, require_vector
 
-Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
+Level = int | float | Float[Tensor, ""] | Float[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
