@@ -94,7 +94,8 @@ class ResMLP(nn.Module):
         require_integer("d", d, 1)
         require_integer("hidden", hidden, 1)
         require_integer("layers", layers, 0)
-        require_integer("emb", emb, 4)
+        ok = isinstance(emb, int) and emb >= 4 and emb % 2 == 0
+        require(ok, "emb must be an even integer >= 4", emb)
         self.level = nn.Sequential(
             FourierEmbedding(emb),
             _linear(emb, hidden, generator),
