@@ -298,6 +298,7 @@ D = Preconditioned(Says(torch.sin), edm())
         bad(lambda: D(X, torch.ones(2)), r"sigma must be a number or have shape \(3,\), got shape \(2,\)"),
         bad(lambda: edm().weight(torch.tensor([1.0, 0.0])), r"sigma must be > 0, got 0\.0"),
         bad(lambda: edm().weight(torch.tensor([math.nan])), "sigma must be finite, got nan"),
+        bad(lambda: edm().target(X, X[:2], 1.0), r"eps must have the shape of x_0, got shape \(2, 2\)"),
         bad(lambda: edm().target(X, X * math.nan, 1.0), "eps must be finite, got nan"),
         bad(lambda: edm().target(X + math.inf, X, 1.0), "x_0 must be finite, got inf"),
         bad(lambda: edm().target(X, X, -1.0), r"sigma must be > 0, got -1\.0"),
