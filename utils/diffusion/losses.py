@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from utils.diffusion.precond import Level, _against, _as_level, _require_alike
+from utils.diffusion.precond import Level, _against, _require_alike, _require_level
 from utils.validate import require, require_finite, require_integer, require_vector
 
 Score = Callable[[Tensor], Tensor]
@@ -156,7 +156,7 @@ def denoising_sm(
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
     """
     _require_alike(x_0=x_0, eps=eps)
-    sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+    sigma = _against(_require_level("sigma", sigma, x_0), x_0)
     return _half_square(s(x_0 + sigma * eps) + eps / sigma)
 
 
@@ -195,8 +195,8 @@ def denoising_loss(
     Karras et al. 2022, equation 2 and appendix B.6.
     """
     _require_alike(x_0=x_0, eps=eps)
-    level = _as_level("sigma", sigma, x_0)
-    weight = _as_level("weight", weight, x_0)
+    level = _require_level("sigma", sigma, x_0)
+    weight = _require_level("weight", weight, x_0)
     x = x_0 + _against(level, x_0) * eps
     return weight * _sum((D(x, level) - x_0) ** 2)
 

@@ -62,7 +62,7 @@ class Precond:
         .. math:: \frac{x_0 - c_{\mathrm{skip}}\,(x_0 + \sigma\,\varepsilon)}{c_{\mathrm{out}}}
         """
         _require_alike(x_0=x_0, eps=eps)
-        sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+        sigma = _against(_require_level("sigma", sigma, x_0), x_0)
         c_skip = self.c_skip(sigma)
         return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
 
@@ -108,13 +108,13 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, _as_level("sigma", sigma, x)
+        p, level = self.precond, _require_level("sigma", sigma, x)
         sigma = _against(level, x)
         F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
         return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
 
 
-def _as_level(name, level, x):
+def _require_level(name, level, x):
     """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
     level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
     rows, shape = tuple(x.shape[:1]), tuple(level.shape)

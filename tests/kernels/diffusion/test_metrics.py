@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from peers import training
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import NearestNeighbors
@@ -25,6 +24,8 @@ from utils.diffusion.metrics import (
     nearest_distance,
     sliced_w2,
 )
+
+from . import make_training_peers as training
 
 pytestmark = pytest.mark.usefixtures("global_generator_untouched")
 seeded = settings(derandomize=True, deadline=None, max_examples=40, database=None)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from peers import training
 from scipy.optimize import minimize_scalar
 
 from utils.diffusion.precond import (
@@ -22,6 +21,8 @@ from utils.diffusion.precond import (
     v_pred,
     x0_pred,
 )
+
+from . import make_training_peers as training
 
 ALL = {
     "edm": edm(0.7504),
