@@ -61,9 +61,8 @@ class Precond:
 
         .. math:: \frac{x_0 - c_{\mathrm{skip}}\,(x_0 + \sigma\,\varepsilon)}{c_{\mathrm{out}}}
         """
-        require_finite("x_0", x_0)
-        require_finite("eps", eps)
-        sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+        _require_alike(x_0=x_0, eps=eps)
+        sigma = _against(_require_level("sigma", sigma, x_0), x_0)
         c_skip = self.c_skip(sigma)
         return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
 
@@ -109,13 +108,13 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, _as_level("sigma", sigma, x)
+        p, level = self.precond, _require_level("sigma", sigma, x)
         sigma = _against(level, x)
         F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
         return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
 
 
-def _as_level(name, level, x):
+def _require_level(name, level, x):
     """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
     level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
     rows, shape = tuple(x.shape[:1]), tuple(level.shape)
@@ -131,9 +130,23 @@ def _against(level, x):
     return level.reshape(-1, *[1] * (x.ndim - 1)) if level.ndim else level
 
 
+def _require_alike(**tensors):
+    """Refuse what is not finite or not of the shape of the first."""
+    (name, first), *others = tensors.items()
+    require_finite(name, first)
+    for other, x in others:
+        got = f"shape {tuple(x.shape)}"
+        require(x.shape == first.shape, f"{other} must have the shape of {name}", got)
+        require_finite(other, x)
+
+
 def _require_scale(sigma_data):
     rule = "sigma_data must be finite and > 0"
     require(0 < sigma_data < math.inf, rule, sigma_data)
+
+
+def _quarter_log(sigma):
+    return sigma.log() / 4
 
 
 def edm(sigma_data: float = 0.5) -> Precond:
@@ -172,7 +185,7 @@ def edm(sigma_data: float = 0.5) -> Precond:
         c_skip=lambda sigma: (sigma_data / total(sigma)) ** 2,
         c_out=lambda sigma: sigma * sigma_data / total(sigma),
         c_in=lambda sigma: 1 / total(sigma),
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
         sigma_data=sigma_data,
     )
 
@@ -263,7 +276,7 @@ def v_pred() -> Precond:
         c_skip=lambda sigma: 1 / (1 + sigma**2),
         c_out=lambda sigma: -sigma * (1 + sigma**2) ** -0.5,
         c_in=lambda sigma: (1 + sigma**2) ** -0.5,
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
     )
 
 
@@ -288,7 +301,7 @@ def flow_pred() -> Precond:
         c_skip=lambda sigma: 1 / (1 + sigma),
         c_out=lambda sigma: -sigma / (1 + sigma),
         c_in=lambda sigma: 1 / (1 + sigma),
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
     )
 
 
@@ -322,6 +335,6 @@ def x0_pred(sigma_data: float = 0.5) -> Precond:
         c_skip=torch.zeros_like,
         c_out=torch.ones_like,
         c_in=edm(sigma_data).c_in,
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
         sigma_data=sigma_data,
     )
