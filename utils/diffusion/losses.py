@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from utils.diffusion.precond import Level, _against, _require_alike, _require_level
+from utils.diffusion.validate import Level, against, require_alike, require_level
 from utils.validate import require, require_finite, require_integer, require_vector
 
 Score = Callable[[Tensor], Tensor]
@@ -48,7 +48,7 @@ def explicit_sm(
     ----------
     Hyvarinen 2005, section 2.
     """
-    _require_alike(x=x, score=score)
+    require_alike(x=x, score=score)
     return _half_square(s(x) - score)
 
 
@@ -117,7 +117,7 @@ def sliced_sm(
     ----------
     Song et al. 2019, section 3.
     """
-    _require_alike(x=x, v=v)
+    require_alike(x=x, v=v)
     s_x, vjp = torch.func.vjp(s, x)
     trace = _sum(v * vjp(v)[0])
     return trace + (_half_square(s_x) if variance_reduced else _sum(v * s_x) ** 2 / 2)
@@ -155,8 +155,8 @@ def denoising_sm(
     ----------
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
     """
-    _require_alike(x_0=x_0, eps=eps)
-    sigma = _against(_require_level("sigma", sigma, x_0), x_0)
+    require_alike(x_0=x_0, eps=eps)
+    sigma = against(require_level("sigma", sigma, x_0), x_0)
     return _half_square(s(x_0 + sigma * eps) + eps / sigma)
 
 
@@ -194,10 +194,10 @@ def denoising_loss(
     ----------
     Karras et al. 2022, equation 2 and appendix B.6.
     """
-    _require_alike(x_0=x_0, eps=eps)
-    level = _require_level("sigma", sigma, x_0)
-    weight = _require_level("weight", weight, x_0)
-    x = x_0 + _against(level, x_0) * eps
+    require_alike(x_0=x_0, eps=eps)
+    level = require_level("sigma", sigma, x_0)
+    weight = require_level("weight", weight, x_0)
+    x = x_0 + against(level, x_0) * eps
     return weight * _sum((D(x, level) - x_0) ** 2)
 
 
@@ -236,14 +236,14 @@ def ddpm_loss(
     ----------
     Ho et al. 2020, equation 14 and algorithm 1.
     """
-    _require_alike(x_0=x_0, eps=eps)
+    require_alike(x_0=x_0, eps=eps)
     require_vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
     rule = f"t must have shape {tuple(x_0.shape[:1])}"
     require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
     require_integer("t", t, 1)
     require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
-    a = _against(alpha_bar[t - 1].to(x_0), x_0)
+    a = against(alpha_bar[t - 1].to(x_0), x_0)
     x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
     return _sum((eps - eps_net(x_t, t)) ** 2)
 

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from utils.diffusion.validate import Level, against, require_alike, require_level
 from utils.validate import require, require_finite, require_integer
 
 Coefficient = Callable[[Tensor], Tensor]
-Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Precond:
 
         .. math:: \frac{x_0 - c_{\mathrm{skip}}\,(x_0 + \sigma\,\varepsilon)}{c_{\mathrm{out}}}
         """
-        _require_alike(x_0=x_0, eps=eps)
-        sigma = _against(_require_level("sigma", sigma, x_0), x_0)
+        require_alike(x_0=x_0, eps=eps)
+        sigma = against(require_level("sigma", sigma, x_0), x_0)
         c_skip = self.c_skip(sigma)
         return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
 
@@ -108,36 +108,10 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, _require_level("sigma", sigma, x)
-        sigma = _against(level, x)
+        p, level = self.precond, require_level("sigma", sigma, x)
+        sigma = against(level, x)
         F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
         return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
-
-
-def _require_level(name, level, x):
-    """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
-    level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-    rows, shape = tuple(x.shape[:1]), tuple(level.shape)
-    rule = f"{name} must be a number or have shape {rows}"
-    require(shape in ((), rows), rule, f"shape {shape}")
-    require_finite(name, level)
-    require(level > 0, f"{name} must be > 0", level)
-    return level
-
-
-def _against(level, x):
-    """The level in the shape that broadcasts against ``x``, row by row."""
-    return level.reshape(-1, *[1] * (x.ndim - 1)) if level.ndim else level
-
-
-def _require_alike(**tensors):
-    """Refuse what is not finite or not of the shape of the first."""
-    (name, first), *others = tensors.items()
-    require_finite(name, first)
-    for other, x in others:
-        got = f"shape {tuple(x.shape)}"
-        require(x.shape == first.shape, f"{other} must have the shape of {name}", got)
-        require_finite(other, x)
 
 
 def _require_scale(sigma_data):
