@@ -111,7 +111,7 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "{n} d"]:
         """Independent draws from ``p``, in float64."""
-        require_integer("n", n, 0)
+        require_integer("n", n, 1)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(
             n, self.means.shape[1], dtype=torch.float64, generator=generator
@@ -267,7 +267,7 @@ def reference_mixture() -> GaussianMixture:
 
     References
     ----------
-    The book's own; its denoiser is that of Karras et al. 2022, equation 2.
+    The book's own; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
     return GaussianMixture(
         torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64),
@@ -325,7 +325,7 @@ def eight_gaussians(r: float = 1.0, sd: float = 0.05) -> GaussianMixture:
 
     References
     ----------
-    Metz et al. 2017, section 3.3 (a ring of eight).
+    After Metz et al. 2017; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
     for name, value in (("r", r), ("sd", sd)):
         require_finite(name, value)

@@ -340,6 +340,16 @@ def test_one_curve_for_all_processes(process):
     close(got / process.s(ts[-1]), want, atol=3e-3)
 
 
+def test_clocks_that_begin_with_noise_can_be_run_from_zero():
+    ts = torch.linspace(0, 1, 40, dtype=torch.float64)
+    x = MIXTURE.sample(5, generator=rng())
+    latent = ode_general(MIXTURE, x, ts, ve())
+    assert (latent.norm(dim=1) > x.norm(dim=1)).all()
+    close(ode_general(MIXTURE, latent, ts.flip(0), ve()), x, atol=0.2)
+    with pytest.raises(ValueError, match=r"^t must be > 0 where"):
+        ode_general(MIXTURE, x, ts, vp())
+
+
 # ------------------------------------------------------------------ what all must keep
 
 
