@@ -65,6 +65,11 @@ CASES = {
         radios=("bowl", "ravine", "valley", "slope", "saddle"),
         animated=True,
     ),
+    "score_functions": Case(
+        sliders=("noise σ", "step a", "Mode A", "Mode B", "Mode C"),
+        buttons=("Scatter", "Anneal"),
+        animated=True,
+    ),
 }
 ANIMATED = [slug for slug, case in CASES.items() if case.animated]
 every = pytest.mark.parametrize("slug", CASES)
