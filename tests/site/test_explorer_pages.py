@@ -62,6 +62,18 @@ CASES = {
             "Arm 2",
             "Start",
         ),
+    "score_matching": Case(
+        sliders=(
+            "noise level σ",
+            "noise draws n",
+            "Point 1",
+            "Point 2",
+            "Point 3",
+            "Point 4",
+        ),
+        buttons=("New draws",),
+        animated=True,
+    ),
         radios=("bowl", "ravine", "valley", "slope", "saddle"),
         animated=True,
     ),
