@@ -62,6 +62,9 @@ CASES = {
             "Arm 2",
             "Start",
         ),
+        radios=("bowl", "ravine", "valley", "slope", "saddle"),
+        animated=True,
+    ),
     "score_matching": Case(
         sliders=(
             "noise level σ",
@@ -72,9 +75,6 @@ CASES = {
             "Point 4",
         ),
         buttons=("New draws",),
-        animated=True,
-    ),
-        radios=("bowl", "ravine", "valley", "slope", "saddle"),
         animated=True,
     ),
 }
