@@ -5,9 +5,9 @@ import {
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
-export const defaults = {"sigma": 0.3, "n": 1500, "points": [-1, -0.8, 0.9, 1.1], "seed": 1};
+export const defaults = {"sigma": 0.3, "n": 3000, "points": [-1, -0.8, 0.9, 1.1], "seed": 1};
 
-const COLOURS = ["--ex-accent", "--ex-second", "--ex-arm", "--ex-fourth"], MOST = 8000, REACH = 2.6;
+const COLOURS = ["--ex-accent", "--ex-second", "--ex-arm", "--ex-fourth"], MOST = 10000, REACH = 2.6;
 const LIMITS = { sigma: [0.1, 1.2], n: [30, MOST] };
 
 /** Probability that the noisy point x came from each data point. */
@@ -56,14 +56,21 @@ export function regression({ which, eps }, points, sigma, count) {
   return { first, h, means: Array.from(sums, (sum, k) => (counts[k] ? sum / counts[k] : null)) };
 }
 
+/** The regression at x: means joined by lines from the middle of one bin to the next, 0 where nothing was seen. */
+export function predict({ first, h, means }, x) {
+  const at = x / h - 0.5 - first, k = Math.floor(at), t = at - k, [a, b] = [means[k] ?? null, means[k + 1] ?? null];
+  if (a !== null && b !== null) return (1 - t) * a + t * b;
+  return (t < 0.5 ? a : b) ?? 0;
+}
+
 /** Mean loss of the regression, split: what training can still remove, and half the mean conditional variance of the target. */
-export function split({ first, h, means }, points, sigma) {
+export function split(fit, points, sigma) {
   let excess = 0, fisher = 0;
-  const inner = 4, dx = h / inner;
+  const { first, h, means } = fit, inner = 4, dx = h / inner;
   for (let k = 0; k < means.length; k++) {
     for (let j = 0; j < inner; j++) {
       const x = (first + k) * h + (j + 0.5) * dx, s = score(x, points, sigma), mass = density(x, points, sigma) * dx;
-      excess += (mass * ((means[k] ?? 0) - s) ** 2) / 2;
+      excess += (mass * (predict(fit, x) - s) ** 2) / 2;
       fisher += mass * s * s;
     }
   }
@@ -95,7 +102,7 @@ function render({ model, el }) {
     refresh();
   } });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
-  const board = stage({ height: HEIGHT, onResize: layout });
+  const board = stage({ height: HEIGHT, onResize() { layout(); words(); } });
   const across = () => scale(-REACH, REACH, LEFT, board.width - 6);
   const value = (px) => -REACH + ((px - LEFT) / (board.width - 6 - LEFT)) * 2 * REACH;
   const grips = defaults.points.map((_, i) => {
@@ -168,8 +175,7 @@ function render({ model, el }) {
     let run = [];
     const flush = () => { if (run.length) trace(pen, run, style.color, 2, 1); run = []; };
     fit.means.forEach((mean, k) => {
-      const from = X((fit.first + k) * fit.h), to = X((fit.first + k + 1) * fit.h);
-      if (mean === null) flush(); else run.push([from, Y(mean)], [to, Y(mean)]);
+      if (mean === null) flush(); else run.push([X((fit.first + k + 0.5) * fit.h), Y(mean)]);
     });
     flush();
     pen.restore();
