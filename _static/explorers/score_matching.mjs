@@ -151,7 +151,8 @@ function render({ model, el }) {
         [X(REACH), GROUND]].join(" ") }),
       line("axis", LEFT, GROUND, box.right, GROUND), ...xAxis(marks, X, box),
       ...yAxis(ticks(-top, top, 4).map((v) => [v, fixed(v, 0)]), Y, box), text("target −ε/σ", 0, TOP - 16, "start"),
-      text("noisy point", box.right, TOP - 16, "end"), line("zero", LEFT, Y(0), box.right, Y(0)), group, ...bars);
+      text("noisy point", box.right, TOP - 16, "end"), line("zero", LEFT, Y(0), box.right, Y(0)), group,
+      text("loss", 0, BAR, "start"), ...bars);
     grips.forEach((grip) => grip.refresh());
     paint();
   }
@@ -164,11 +165,11 @@ function render({ model, el }) {
     pen.beginPath();
     pen.rect(LEFT, TOP, board.width - 6 - LEFT, FLOOR - TOP);
     pen.clip();
-    pen.globalAlpha = count > 2500 ? 0.32 : 0.5;
+    pen.globalAlpha = count > 2000 ? 0.4 : 0.6;
     points.forEach((m, i) => {
       pen.fillStyle = style.getPropertyValue(COLOURS[i]);
       for (let k = 0; k < count; k++) {
-        if (draws.which[k] === i) pen.fillRect(X(m + sigma * draws.eps[k]) - 1.25, Y(-draws.eps[k] / sigma) - 1.25, 2.5, 2.5);
+        if (draws.which[k] === i) pen.fillRect(X(m + sigma * draws.eps[k]) - 1.75, Y(-draws.eps[k] / sigma) - 1.75, 3.5, 3.5);
       }
     });
     const fit = regression(draws, points, sigma, count);
