@@ -68,6 +68,16 @@ CASES = {
     "score_functions": Case(
         sliders=("noise σ", "step a", "Mode A", "Mode B", "Mode C"),
         buttons=("Scatter", "Anneal"),
+    "score_matching": Case(
+        sliders=(
+            "noise level σ",
+            "noise draws n",
+            "Point 1",
+            "Point 2",
+            "Point 3",
+            "Point 4",
+        ),
+        buttons=("New draws",),
         animated=True,
     ),
 }
