@@ -78,11 +78,11 @@ function render({ model, el }) {
     model.save_changes();
   };
   const dials = {
-    x: slider({ label: "noisy value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
+    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
       onInput: (v) => put({ x: v }) }),
-    st: slider({ label: "noise level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
+    st: slider({ label: "level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
       format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp("st", Math.exp(v)) }) }),
-    ratio: slider({ label: "next level σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
+    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
       onInput: (v) => put({ ratio: v }) }),
   };
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
@@ -105,7 +105,7 @@ function render({ model, el }) {
     mark.style.color = `var(${COLOURS[i]})`;
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, html("span", { class: "ex-swatch", style: `background:var(${COLOURS[i]})` }), name), ...cells) };
   });
-  const heads = ["normal law", "variance", "price in nats"].map((head) => html("th", { scope: "col" }, head));
+  const heads = ["normal law", "variance", "KL (nats)"].map((head) => html("th", { scope: "col" }, head));
   const table = html("table", { class: "ex-estimators" }, html("thead", {}, html("tr", {}, ...heads)),
     html("tbody", {}, ...rows.map((row) => row.el)));
   const caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
@@ -146,10 +146,8 @@ function render({ model, el }) {
       area("ex-hill", noises, noises.map((e) => normal(e, 0, 1)), E, N, DEEP), outline, mean,
       line("axis", LEFT, DEEP, board.width - LEFT, DEEP),
       ...ticks(-NOISE, NOISE, 6, 1).map((v) => text(fixed(v, 0), E(v), DEEP + 14)),
-      text("noise ε given x̂ₜ, and N(0, 1)", LEFT, CREST - 18, "start"), text("mean", E(believed), CREST - 18));
-    const names = [...board.svg.querySelectorAll("text")].slice(-2);
-    if (E(believed) < 250) names[1].setAttribute("x", Math.max(E(believed), 250));
-    ink = [rgb(el, "--ex-accent"), rgb(el, "--ex-second")].map((c) => `rgb(${c})`);
+      text("noise ε given x̂ₜ, its mean, and N(0, 1)", LEFT, CREST - 18, "start"));
+    ink = `rgb(${rgb(el, "--ex-accent")})`;
     ring.refresh();
     paint();
   }
@@ -171,13 +169,13 @@ function render({ model, el }) {
       // Down like a stone, sideways as a bridge: from x_t to where the draw says, with a wobble that is 0 at both ends.
       const side = x + (to - x) * t + wobble * Math.sin(Math.PI * t) * 0.5, y = TOP + (FLOOR - TOP) * t * t;
       pen.globalAlpha = 0.75;
-      pen.fillStyle = ink[0];
+      pen.fillStyle = ink;
       pen.beginPath();
       pen.arc(X(side), y, 2.2, 0, 7);
       pen.fill();
     });
     pen.globalAlpha = 0.4;
-    pen.fillStyle = ink[0];
+    pen.fillStyle = ink;
     const width = (board.width - 2 * LEFT) / BINS, unit = BINS / (2 * REACH * COUNT);
     // Each landed dot is worth 1/COUNT: the bars grow into the area.
     counts.forEach((c, i) => {

@@ -61,7 +61,7 @@ def test_step_agrees_with_bayes_and_the_kernels(call, drawn_cases):
         assert step["mean"] == pytest.approx(mean, abs=1e-7)
         assert exact == pytest.approx(variance, rel=1e-6)
         rho = (ss / st) ** 2
-        spread = law().posterior_cov(torch.tensor([[x]]).double(), st).item()
+        spread = law().posterior_cov(torch.tensor([[x]], dtype=torch.float64), st).item()
         assert exact == pytest.approx(small + (1 - rho) ** 2 * spread, rel=1e-9)
         alpha = (1 + ss**2) / (1 + st**2)
         assert small == pytest.approx(ss**2 * (1 - rho), rel=1e-12)
@@ -120,7 +120,7 @@ def test_ring_moves_the_noisy_value(explorer):
     mouse.down()
     mouse.move(at[0] + 60, at[1], steps=4)
     mouse.up()
-    said = control(host, "slider", "noisy value x̂ₜ").get_attribute("aria-valuetext")
+    said = control(host, "slider", "value x̂ₜ").get_attribute("aria-valuetext")
     assert float(said.replace("−", "-")) > 0.4
     cells = host.locator("tbody td").all_inner_texts()
     assert len(cells) == 6

@@ -19,7 +19,7 @@ class Case:
 
 CASES = {
     "ddpm_ddim": Case(
-        sliders=("noisy value x̂ₜ", "noise level σₜ", "next level σₛ/σₜ", "Noisy value"),
+        sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
         buttons=("New draws",),
         animated=True,
     ),
