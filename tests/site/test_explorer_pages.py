@@ -18,6 +18,11 @@ class Case:
 
 
 CASES = {
+    "ddpm_ddim": Case(
+        sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
+        buttons=("New draws",),
+        animated=True,
+    ),
     # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
     "gradients": Case(
         sliders=("x", "y", "angle θ"),
