@@ -308,6 +308,31 @@ export function contourMap({ width, height, level, top, line: ink, tint }) {
   return canvas;
 }
 
+/** A canvas of `width` x `height` pixels in one colour, as opaque as `value(i, j)` (0 to 1) says; drawn larger it is smooth. */
+export function heatMap({ width, height, value, tint }) {
+  const canvas = html("canvas", { width, height }), pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
+  for (let j = 0, at = 0; j < height; j++) {
+    for (let i = 0; i < width; i++, at += 4) {
+      [image.data[at], image.data[at + 1], image.data[at + 2]] = tint;
+      image.data[at + 3] = 255 * value(i, j);
+    }
+  }
+  pen.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** Many small discs of one colour; `points` is x, y, x, y, ... in the units of `px` and `py`. */
+export function specks(pen, points, px, py, radius, fillStyle, globalAlpha = 0.9) {
+  Object.assign(pen, { fillStyle, globalAlpha });
+  pen.beginPath();
+  for (let i = 0; i < points.length; i += 2) {
+    const x = px(points[i]), y = py(points[i + 1]);
+    pen.moveTo(x + radius, y);
+    pen.arc(x, y, radius, 0, 7);
+  }
+  pen.fill();
+}
+
 /** An arrow on a canvas. */
 export function arrow(pen, [x, y], [tx, ty], strokeStyle, lineWidth = 2) {
   const angle = Math.atan2(ty - y, tx - x), head = 4 + 2.5 * lineWidth;

@@ -18,6 +18,19 @@ class Case:
 
 
 CASES = {
+    "diffusion_sdes": Case(
+        sliders=(
+            "noise c",
+            "look at time t",
+            "steps N",
+            "weight of the ring",
+            "First hump",
+            "Second hump",
+        ),
+        radios=("VP", "sub-VP", "VE"),
+        buttons=("New noise",),
+        animated=True,
+    ),
     # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
     "gradients": Case(
         sliders=("x", "y", "angle θ"),
