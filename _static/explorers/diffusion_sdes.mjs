@@ -8,7 +8,7 @@ import {
 export const defaults = {"c": 1, "n": 100, "t": 0.05, "w": 0.3, "m1": -1, "m2": 1, "process": "VP", "seed": 1};
 
 const LIMITS = { c: [0, 2], n: [5, 400], t: [0, 1], w: [0.05, 0.95], m1: [-2, 2], m2: [-2, 2] };
-const VAR = 0.04, PARTICLES = 600, SHOWN = 44, RATE = Math.log(50 / 0.01);
+const VAR = 0.04, PARTICLES = 600, SHOWN = 32, RATE = Math.log(50 / 0.01);
 const integral = (t) => 0.1 * t + 9.95 * t * t, beta = (t) => 0.1 + 19.9 * t;
 
 /** Scale, level, drift and squared diffusion coefficient of the three processes. */
@@ -139,7 +139,7 @@ function render({ model, el }) {
     c: dial("noise c", "c", 0.05), t: dial("look at time t", "t", 0.01),
     n: slider({ label: "steps N", min: Math.log10(5), max: Math.log10(400), step: 0.01, format: (v) => Math.round(10 ** v),
       onInput: (v) => put({ n: Math.round(10 ** v) }) }),
-    w: dial("weight of the ring", "w", 0.01),
+    w: dial("weight of ring", "w", 0.01),
   };
   const pick = segmented({ label: "Process", options: Object.keys(PROCESSES), onChange: (value) => put({ process: value }) });
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
@@ -164,12 +164,13 @@ function render({ model, el }) {
   });
   board.el.append(area, ...humps.map((h) => h.el));
   const badge = html("span", { class: "ex-badge" }), why = html("span", {}), voice = announcer();
-  const coefficients = html("p", { class: "ex-caption ex-caption-fixed ex-coefficients" });
+  const coefficients = html("p", { class: "ex-coefficients" });
   const caption = html("p", { class: "ex-caption" });
-  const dot = key("dot", "started left"), bar = key("bar", "started right");
+  const left = key("bar", "started left"), right = key("bar", "started right");
+  left.style.setProperty("--ex-accent", "var(--ex-second)");
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, pick.el, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, html("div", { class: "ex-legend" }, dot, bar, key("line", "exact density")),
+    html("div", { class: "ex-lab" }, html("div", { class: "ex-legend" }, left, right, key("line", "exact density")),
       html("div", { class: "ex-buttons" }, play.el, fresh.el)),
     html("div", { class: "ex-verdict ex-ways" }, badge, why), coefficients, caption, voice.el);
 

@@ -17,7 +17,8 @@ PROCESSES = {
 
 def law(w, m1, m2):
     weights = torch.tensor([w, 1 - w], dtype=torch.float64)
-    return GaussianMixture(weights, torch.tensor([[m1], [m2]]).double(), 0.04)
+    means = torch.tensor([[m1], [m2]], dtype=torch.float64)
+    return GaussianMixture(weights, means, 0.04)
 
 
 def kernels(name, x, t, w, m1, m2):
@@ -105,7 +106,8 @@ def test_the_walk_takes_such_steps(call):
             "walkBack",
             [[name, n, c, *where, z.tolist(), count]],
         )[0]
-        paths = np.array(list(row.values())).reshape(n + 1, count)
+        row = list(row.values()) if isinstance(row, dict) else row
+        paths = np.array(row).reshape(n + 1, count)
         t = torch.linspace(1, 0, n + 1, dtype=torch.float64)
         s, sigma = process.s(t).numpy(), process.sigma(t).numpy()
         x = paths * (s * np.sqrt(1 + sigma**2))[:, None]

@@ -23,7 +23,7 @@ CASES = {
             "noise c",
             "look at time t",
             "steps N",
-            "weight of the ring",
+            "weight of ring",
             "First hump",
             "Second hump",
         ),
