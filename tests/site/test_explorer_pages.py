@@ -21,6 +21,17 @@ CASES = {
     "ddpm_ddim": Case(
         sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
         buttons=("New draws",),
+    "diffusion_sdes": Case(
+        sliders=(
+            "noise c",
+            "look at time t",
+            "steps N",
+            "weight of ring",
+            "First hump",
+            "Second hump",
+        ),
+        radios=("VP", "sub-VP", "VE"),
+        buttons=("New noise",),
         animated=True,
     ),
     # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
