@@ -21,6 +21,8 @@ CASES = {
     "ddpm_ddim": Case(
         sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
         buttons=("New draws",),
+        animated=True,
+    ),
     "diffusion_sdes": Case(
         sliders=(
             "noise c",
@@ -84,6 +86,8 @@ CASES = {
     "score_functions": Case(
         sliders=("noise σ", "step a", "Mode A", "Mode B", "Mode C"),
         buttons=("Scatter", "Anneal"),
+        animated=True,
+    ),
     "score_matching": Case(
         sliders=(
             "noise level σ",

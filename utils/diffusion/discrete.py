@@ -183,7 +183,7 @@ def vlb_terms(
     r"""Monte Carlo estimates of the terms ``L_{t-1}`` of the variational bound, one for each step.
 
     .. math:: \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr)
-              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\epsilon;\,a)\|^2
+              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
 
     Parameters
     ----------
