@@ -128,7 +128,7 @@ const EDGE = 3, BINS = 60, LENGTH = 7000;
 const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 30, RIGHT = 10;
 
 function render({ model, el }) {
-  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, clock = 0, playing = true, hover = null;
+  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, clock = 0, playing = true, hover = null, spoken = 0;
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -257,13 +257,19 @@ function render({ model, el }) {
       pen.fillRect(left + 0.5, high, wide - 1, low - high);
     }
     pen.restore();
-    const { W1, floor } = distance(process, y, time, w, m1, m2), memory = correlation(startRanks, ranks(y));
     const mark = line("cross", LEFT, down(time), board.width - RIGHT, down(time));
-    mark.setAttribute("data-share", W1);
     look.replaceChildren(mark, curve(tops.map(([v, q]) => [X(v), rise(q)])), line("axis", LEFT, GROUND, board.width - RIGHT, GROUND),
       text(`t = ${fixed(time)}`, LEFT + 4, CEILING - 12, "start"));
+    // Numbers that change with every frame cannot be read.
+    const moving = playing && clock < LENGTH && hover === null, clockNow = performance.now();
+    if (moving && clockNow - spoken < 250) return;
+    spoken = clockNow;
+    mark.setAttribute("data-share", words(time, y, now));
+  }
+
+  function words(time, y, now) {
+    const { W1, floor } = distance(process, y, time, w, m1, m2), memory = correlation(startRanks, ranks(y)), off = W1 > 3 * floor;
     badge.textContent = c === 0 ? "c = 0: the ODE" : c === 1 ? "c = 1: the time reversal" : `c = ${fixed(c)}`;
-    const off = W1 > 3 * floor;
     badge.classList.toggle("ex-alarm", off);
     why.textContent = `distance to pₜ ${fixed(W1, 3)}, of exact draws ${fixed(floor, 3)}; rank correlation with the start ${fixed(memory)}`;
     coefficients.textContent = `t = ${fixed(time)}: f = ${number(now.f)}, g² = ${number(now.g2)}, s = ${number(now.s)}, σ = ${number(now.sigma)}`;
@@ -272,6 +278,7 @@ function render({ model, el }) {
         : c === 1 ? "The film of the forward process, run backwards: the right cloud at every time, and the right company of any two times."
           : c < 1 ? "Same cloud, smoother paths than those of the forward process; they remember too well where they started."
             : "Same cloud, rougher paths than those of the forward process; they forget too quickly where they started.";
+    return W1;
   }
 
   const motion = animation(board.el, {
