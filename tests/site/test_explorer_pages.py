@@ -65,6 +65,16 @@ CASES = {
         radios=("bowl", "ravine", "valley", "slope", "saddle"),
         animated=True,
     ),
+    # Three groups; the choices that are shown first come last, the first of all at the very end.
+    "unified_diffusion": Case(
+        sliders=("steps N", "Latent"),
+        radios=(
+            *("VP", "VE", "heat", "EDM", "flow"),
+            *("geometric", "uniform t", "ρ = 7"),
+            *("Heun", "2M", "ancestral", "Euler"),
+        ),
+        animated=True,
+    ),
 }
 ANIMATED = [slug for slug, case in CASES.items() if case.animated]
 every = pytest.mark.parametrize("slug", CASES)
