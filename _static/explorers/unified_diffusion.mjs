@@ -151,7 +151,7 @@ const WORDS = {
   heat: "Heat, σ = √t: all the turning happens in the last instant of its time.",
   EDM: "EDM: time is the noise level; frozen denoisers give straight lines.", flow: "Flow matching: from 1 to 0 on straight lines.",
 };
-const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 48, LEFT = 30, DURATION = 3200, REACH = 2.6;
+const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 46, LEFT = 38, RIGHT = 10, DURATION = 3200, REACH = 2.6;
 
 function render({ model, el }) {
   let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, clock = 0, playing = true, past = [];
@@ -171,7 +171,7 @@ function render({ model, el }) {
     refresh();
   } });
   const board = stage({ height: HEIGHT, onResize: layout });
-  const half = () => (board.width - LEFT - GAP) / 2;
+  const half = () => (board.width - LEFT - RIGHT - GAP) / 2;
   const box = (i) => { const from = LEFT + i * (half() + GAP); return [from, from + half()]; };
   const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(Math.max(-REACH, Math.min(REACH, v)));
   const logs = () => scale(Math.log(HIGH), Math.log(LOW / 3), ...box(1));
@@ -238,10 +238,10 @@ function render({ model, el }) {
       ...[80, 1, 0.01].map((v) => text(v, depth(v), MIDDLE + 15, v === 80 ? "start" : "middle")), text("0", d, MIDDLE + 15, "end"),
       ...ghosts, ...sigmas.map((v) => line("axis", depth(v), MIDDLE - 5, depth(v), MIDDLE)),
       ...sigmas.map((v) => line("axis", clockAxis()(time(v)), MIDDLE - 5, clockAxis()(time(v)), MIDDLE)),
-      text("endpoint against latent", a, LOWER - 16, "start"), ...frame(a, b, LOWER, BASE),
+      text(board.width < 560 ? "end against latent" : "endpoint against latent", a, LOWER - 16, "start"), ...frame(a, b, LOWER, BASE),
       ...[-1, 1].map((v) => text(String(v).replace("-", "−"), a - 6, up(v), "end")), ...[-2, 0, 2].map((v) => text(String(v).replace("-", "−"), across()(v), BASE + 15)),
       map, ...marks, mine,
-      text("error against evaluations", c, LOWER - 16, "start"), ...frame(c, d, LOWER, BASE),
+      text(board.width < 560 ? "error, evaluations" : "error against evaluations", c, LOWER - 16, "start"), ...frame(c, d, LOWER, BASE),
       ...[0, -1, -2, -3].map((v) => text(v === 0 ? "1" : power(v), c - 6, off(10 ** v), "end")),
       ...[2, 5, 10, 20, 40, 80].map((v) => text(v, budget()(Math.log(v)), BASE + 15)), ...runs,
       svg("circle", { class: "ex-leader", r: 5, cx: now[0], cy: now[1], style: "fill:currentColor", "data-error": size }));
