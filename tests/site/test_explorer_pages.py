@@ -98,6 +98,14 @@ CASES = {
             "Point 4",
         ),
         buttons=("New draws",),
+    # Three groups; the choices that are shown first come last, the first of all at the very end.
+    "unified_diffusion": Case(
+        sliders=("steps N", "Latent"),
+        radios=(
+            *("VP", "VE", "heat", "EDM", "flow"),
+            *("geometric", "uniform t", "ρ = 7"),
+            *("Heun", "2M", "ancestral", "Euler"),
+        ),
         animated=True,
     ),
 }
