@@ -61,7 +61,9 @@ def test_step_agrees_with_bayes_and_the_kernels(call, drawn_cases):
         assert step["mean"] == pytest.approx(mean, abs=1e-7)
         assert exact == pytest.approx(variance, rel=1e-6)
         rho = (ss / st) ** 2
-        spread = law().posterior_cov(torch.tensor([[x]], dtype=torch.float64), st).item()
+        spread = (
+            law().posterior_cov(torch.tensor([[x]], dtype=torch.float64), st).item()
+        )
         assert exact == pytest.approx(small + (1 - rho) ** 2 * spread, rel=1e-9)
         alpha = (1 + ss**2) / (1 + st**2)
         assert small == pytest.approx(ss**2 * (1 - rho), rel=1e-12)

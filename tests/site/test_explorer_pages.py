@@ -98,6 +98,8 @@ CASES = {
             "Point 4",
         ),
         buttons=("New draws",),
+        animated=True,
+    ),
     # Three groups; the choices that are shown first come last, the first of all at the very end.
     "unified_diffusion": Case(
         sliders=("steps N", "Latent"),
