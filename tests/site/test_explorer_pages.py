@@ -18,6 +18,24 @@ class Case:
 
 
 CASES = {
+    "ddpm_ddim": Case(
+        sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
+        buttons=("New draws",),
+        animated=True,
+    ),
+    "diffusion_sdes": Case(
+        sliders=(
+            "noise c",
+            "look at time t",
+            "steps N",
+            "weight of ring",
+            "First hump",
+            "Second hump",
+        ),
+        radios=("VP", "sub-VP", "VE"),
+        buttons=("New noise",),
+        animated=True,
+    ),
     # Each radio in turn changes the drawing: the surface that is shown first comes last of its group.
     "gradients": Case(
         sliders=("x", "y", "angle θ"),
@@ -68,6 +86,28 @@ CASES = {
     "score_functions": Case(
         sliders=("noise σ", "step a", "Mode A", "Mode B", "Mode C"),
         buttons=("Scatter", "Anneal"),
+        animated=True,
+    ),
+    "score_matching": Case(
+        sliders=(
+            "noise level σ",
+            "noise draws n",
+            "Point 1",
+            "Point 2",
+            "Point 3",
+            "Point 4",
+        ),
+        buttons=("New draws",),
+        animated=True,
+    ),
+    # Three groups; the choices that are shown first come last, the first of all at the very end.
+    "unified_diffusion": Case(
+        sliders=("steps N", "Latent"),
+        radios=(
+            *("VP", "VE", "heat", "EDM", "flow"),
+            *("geometric", "uniform t", "ρ = 7"),
+            *("Heun", "2M", "ancestral", "Euler"),
+        ),
         animated=True,
     ),
 }

@@ -115,7 +115,7 @@ def digits(
 
     References
     ----------
-    Pedregosa et al. 2011, section 3. The role of ``sigma_data``: Karras et al. 2022, table 1.
+    Pedregosa et al. 2011. The role of ``sigma_data``: Karras et al. 2022, table 1.
     """
     require_integer("split_seed", split_seed, 0)
     pixels, labels = load_digits(return_X_y=True)

@@ -36,10 +36,10 @@ def from_denoised(
 ) -> Float[Tensor, " B *event"]:
     r"""Noise, score, ``v`` or flow velocity, from the denoised value.
 
-    .. math:: \hat\epsilon = \frac{x-D}{\sigma}, \qquad
+    .. math:: \hat\varepsilon = \frac{x-D}{\sigma}, \qquad
               \nabla\log p_\sigma(x) = \frac{D-x}{\sigma^2}, \qquad
-              v = \frac{\hat\epsilon - \sigma D}{\sqrt{1+\sigma^2}}, \qquad
-              u = \hat\epsilon - D
+              v = \frac{\hat\varepsilon - \sigma D}{\sqrt{1+\sigma^2}}, \qquad
+              u = \hat\varepsilon - D
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def to_denoised(
 ) -> Float[Tensor, " B *event"]:
     r"""The denoised value, from noise, score, ``v`` or flow velocity.
 
-    .. math:: D = x - \sigma\hat\epsilon = x + \sigma^2\,\nabla\log p_\sigma(x)
+    .. math:: D = x - \sigma\hat\varepsilon = x + \sigma^2\,\nabla\log p_\sigma(x)
               = \frac{x - \sigma\sqrt{1+\sigma^2}\,v}{1+\sigma^2} = \frac{x-\sigma u}{1+\sigma}
 
     Parameters

@@ -159,13 +159,17 @@ def posterior(
     Ho et al. 2020, equation 7.
     """
     require_alike(x_0=x_0, x_t=x_t)
-    ab_s, ab_t = require_level("ab_s", ab_s, x_t), require_level("ab_t", ab_t, x_t)
+    wide = x_t.new_empty(len(x_t), dtype=torch.float64)  # 1 - ab cancels in float32
+    ab_s = require_level("ab_s", ab_s, wide)
+    ab_t = require_level("ab_t", ab_t, wide)
     require(ab_s <= 1, "ab_s must be <= 1", ab_s)
-    require(ab_t < ab_s, "ab_t must be < ab_s, for s < t", ab_t.expand_as(ab_t - ab_s))
-    ab_s, ab_t = against(ab_s, x_t), against(ab_t, x_t)
+    rule = "ab_t must be < ab_s, for s < t"
+    require(ab_t < ab_s, rule, torch.broadcast_tensors(ab_t, ab_s)[0])
     alpha = ab_t / ab_s
     kept, new = (1 - ab_s) / (1 - ab_t), (1 - alpha) / (1 - ab_t)
-    return alpha.sqrt() * kept * x_t + ab_s.sqrt() * new * x_0, kept * (1 - alpha)
+    coefficients = (alpha.sqrt() * kept, ab_s.sqrt() * new, kept * (1 - alpha))
+    of_x_t, of_x_0, var = (against(c.to(x_t), x_t) for c in coefficients)
+    return of_x_t * x_t + of_x_0 * x_0, var
 
 
 def vlb_terms(
@@ -179,7 +183,7 @@ def vlb_terms(
     r"""Monte Carlo estimates of the terms ``L_{t-1}`` of the variational bound, one for each step.
 
     .. math:: \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr)
-              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\epsilon;\,a)\|^2
+              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
 
     Parameters
     ----------

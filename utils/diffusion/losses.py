@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from utils.diffusion.precond import Level, _against, _as_level
+from utils.diffusion.validate import Level, against, require_alike, require_level
 from utils.validate import require, require_finite, require_integer, require_vector
 
 Score = Callable[[Tensor], Tensor]
@@ -48,7 +48,7 @@ def explicit_sm(
     ----------
     Hyvarinen 2005, section 2.
     """
-    _require_alike(x=x, score=score)
+    require_alike(x=x, score=score)
     return _half_square(s(x) - score)
 
 
@@ -117,7 +117,7 @@ def sliced_sm(
     ----------
     Song et al. 2019, section 3.
     """
-    _require_alike(x=x, v=v)
+    require_alike(x=x, v=v)
     s_x, vjp = torch.func.vjp(s, x)
     trace = _sum(v * vjp(v)[0])
     return trace + (_half_square(s_x) if variance_reduced else _sum(v * s_x) ** 2 / 2)
@@ -155,8 +155,8 @@ def denoising_sm(
     ----------
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
     """
-    _require_alike(x_0=x_0, eps=eps)
-    sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+    require_alike(x_0=x_0, eps=eps)
+    sigma = against(require_level("sigma", sigma, x_0), x_0)
     return _half_square(s(x_0 + sigma * eps) + eps / sigma)
 
 
@@ -194,10 +194,10 @@ def denoising_loss(
     ----------
     Karras et al. 2022, equation 2 and appendix B.6.
     """
-    _require_alike(x_0=x_0, eps=eps)
-    level = _as_level("sigma", sigma, x_0)
-    weight = _as_level("weight", weight, x_0)
-    x = x_0 + _against(level, x_0) * eps
+    require_alike(x_0=x_0, eps=eps)
+    level = require_level("sigma", sigma, x_0)
+    weight = require_level("weight", weight, x_0)
+    x = x_0 + against(level, x_0) * eps
     return weight * _sum((D(x, level) - x_0) ** 2)
 
 
@@ -236,14 +236,14 @@ def ddpm_loss(
     ----------
     Ho et al. 2020, equation 14 and algorithm 1.
     """
-    _require_alike(x_0=x_0, eps=eps)
+    require_alike(x_0=x_0, eps=eps)
     require_vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
     rule = f"t must have shape {tuple(x_0.shape[:1])}"
     require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
     require_integer("t", t, 1)
     require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
-    a = _against(alpha_bar[t - 1].to(x_0), x_0)
+    a = against(alpha_bar[t - 1].to(x_0), x_0)
     x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
     return _sum((eps - eps_net(x_t, t)) ** 2)
 
@@ -279,9 +279,7 @@ def lognormal_sigma(
     """
     require_finite("P_mean", P_mean)
     require(0 < P_std < math.inf, "P_std must be finite and > 0", P_std)
-    require_integer("n", n, 0)
-    z = torch.randn(n, **_like(generator))
-    return (P_mean + P_std * z).exp()
+    return (P_mean + P_std * _draw(torch.randn, n, generator)).exp()
 
 
 def vp_sigma(
@@ -312,7 +310,7 @@ def vp_sigma(
     Karras et al. 2022, table 1; Song et al. 2021, appendix C.
     """
     require(0 < eps_t < 1, "eps_t must be in (0, 1)", eps_t)
-    t = eps_t + (1 - eps_t) * _uniform(n, generator)
+    t = eps_t + (1 - eps_t) * _draw(torch.rand, n, generator)
     return (0.1 * t + 9.95 * t**2).expm1().sqrt()
 
 
@@ -350,7 +348,7 @@ def ve_sigma(
     require(0 < sigma_min < math.inf, "sigma_min must be finite and > 0", sigma_min)
     rule = "sigma_max must be finite and > sigma_min"
     require(sigma_min < sigma_max < math.inf, rule, sigma_max)
-    return sigma_min * (sigma_max / sigma_min) ** _uniform(n, generator)
+    return sigma_min * (sigma_max / sigma_min) ** _draw(torch.rand, n, generator)
 
 
 def flow_sigma(n: int, *, generator: torch.Generator) -> Float[Tensor, " {n}"]:
@@ -377,7 +375,7 @@ def flow_sigma(n: int, *, generator: torch.Generator) -> Float[Tensor, " {n}"]:
     ----------
     Lipman et al. 2023, section 4; Liu et al. 2023, equation 1.
     """
-    t = _uniform(n, generator)
+    t = _draw(torch.rand, n, generator)
     return t / (1 - t)
 
 
@@ -417,24 +415,10 @@ def discrete_sigma(
     return sigmas[i]
 
 
-def _like(generator):
-    options = {"dtype": torch.float64, "device": generator.device}
-    return {"generator": generator} | options
-
-
-def _uniform(n, generator):
+def _draw(law, n, generator):
     require_integer("n", n, 0)
-    return torch.rand(n, **_like(generator))
-
-
-def _require_alike(**tensors):
-    """Refuse what is not finite or not of the shape of the first."""
-    (name, first), *others = tensors.items()
-    require_finite(name, first)
-    for other, x in others:
-        got = f"shape {tuple(x.shape)}"
-        require(x.shape == first.shape, f"{other} must have the shape of {name}", got)
-        require_finite(other, x)
+    device = generator.device
+    return law(n, generator=generator, dtype=torch.float64, device=device)
 
 
 def _sum(x):

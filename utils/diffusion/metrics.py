@@ -129,7 +129,7 @@ def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
 
     References
     ----------
-    Peyre and Cuturi 2019, section 2.6; Heusel et al. 2017, section 3.
+    Peyre and Cuturi 2019, section 2.6; Heusel et al. 2017, appendix A1.
     """
     _require_clouds(a=a, b=b, least=2)
     R_a, R_b = (
@@ -164,7 +164,7 @@ def digit_classifier(x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> Layers:
 
     References
     ----------
-    Pedregosa et al. 2011, section 3.
+    Heusel et al. 2017, appendix A1, with digits in the place of ImageNet.
     """
     _require_clouds(x=x)
     ok = y.shape == x.shape[:1]
@@ -199,7 +199,7 @@ def digit_features(
 
     References
     ----------
-    Heusel et al. 2017, section 3.
+    Heusel et al. 2017, appendix A1.
     """
     _require_clouds(x=x)
     W_1, b_1, *_ = classifier

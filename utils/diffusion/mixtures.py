@@ -71,8 +71,9 @@ class GaussianMixture:
         got = f"shape {tuple(self.weights.shape)}"
         require(self.weights.shape == (K,), f"weights must have shape ({K},)", got)
         require(self.weights >= 0, "weights must be >= 0", self.weights)
-        require(self.weights.sum() > 0, "weights must not all be 0", self.weights)
-        object.__setattr__(self, "weights", self.weights / self.weights.sum())
+        total = self.weights.sum()
+        require(total > 0, "weights must not all be 0", total)
+        object.__setattr__(self, "weights", self.weights / total)
         shapes = ((), (K,), (K, d), (K, d, d))
         got = f"shape {tuple(self.covs.shape)}"
         rule = f"covs must have one of the shapes {', '.join(map(str, shapes))}"
@@ -110,7 +111,7 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "{n} d"]:
         """Independent draws from ``p``, in float64."""
-        require_integer("n", n, 0)
+        require_integer("n", n, 1)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(
             n, self.means.shape[1], dtype=torch.float64, generator=generator
@@ -232,9 +233,9 @@ class EmpiricalDenoiser:
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Mean of the training samples, weighted by how well each explains ``x``."""
-        shape = tuple(self.data.shape[1:])
-        got = f"shape {tuple(x.shape)}"
-        require(x.shape[1:] == shape, f"x must have shape (B, *{shape})", got)
+        event = self.data.shape[1:]
+        rule = f"x must have shape ({', '.join(['B', *map(str, event)])})"
+        require(x.shape[1:] == event, rule, f"shape {tuple(x.shape)}")
         rows, data = x.flatten(1), self.data.flatten(1).to(x)
         levels = require_level("sigma", sigma, rows).expand(len(x))[:, None]
         parts = zip(rows.split(self.chunk), levels.split(self.chunk), strict=True)
@@ -266,7 +267,7 @@ def reference_mixture() -> GaussianMixture:
 
     References
     ----------
-    The book's own; its denoiser is that of Karras et al. 2022, equation 2.
+    The book's own; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
     return GaussianMixture(
         torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64),
@@ -324,7 +325,7 @@ def eight_gaussians(r: float = 1.0, sd: float = 0.05) -> GaussianMixture:
 
     References
     ----------
-    Metz et al. 2017, section 3.3 (a ring of eight).
+    After Metz et al. 2017; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
     for name, value in (("r", r), ("sd", sd)):
         require_finite(name, value)

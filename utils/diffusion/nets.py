@@ -1,6 +1,22 @@
 r"""A small network that knows the noise level, its running average, and the loop that trains it.
 
 Nothing draws from the global generator: a seed fixes the initialisation and the training alike.
+
+.. code-block:: python
+
+    generator = torch.Generator().manual_seed(0)
+    precond = edm(sigma_data=0.5)
+    D = Preconditioned(ResMLP(2, 64, 2, generator=generator), precond)
+    ema = EMA(D)
+
+    def loss(D, x_0, *, generator):
+        sigma = lognormal_sigma(len(x_0), generator=generator)
+        eps = torch.randn(x_0.shape, generator=generator)
+        return denoising_loss(D, x_0, sigma, eps, precond.weight(sigma))
+
+    train(D, data, loss, steps=2000, batch=512, lr=2e-3, generator=generator, ema=ema)
+
+Afterwards ``ema.model`` is the denoiser to sample from.
 """
 
 from __future__ import annotations
@@ -94,7 +110,8 @@ class ResMLP(nn.Module):
         require_integer("d", d, 1)
         require_integer("hidden", hidden, 1)
         require_integer("layers", layers, 0)
-        require_integer("emb", emb, 4)
+        ok = isinstance(emb, int) and emb >= 4 and emb % 2 == 0
+        require(ok, "emb must be an even integer >= 4", emb)
         self.level = nn.Sequential(
             FourierEmbedding(emb),
             _linear(emb, hidden, generator),
@@ -157,7 +174,7 @@ class EMA:
 
     References
     ----------
-    Song and Ermon 2020, section 3.4.
+    Ho et al. 2020, appendix B.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.998):

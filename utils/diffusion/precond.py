@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from utils.diffusion.validate import Level, against, require_alike, require_level
 from utils.validate import require, require_finite, require_integer
 
 Coefficient = Callable[[Tensor], Tensor]
-Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,8 @@ class Precond:
 
         .. math:: \frac{x_0 - c_{\mathrm{skip}}\,(x_0 + \sigma\,\varepsilon)}{c_{\mathrm{out}}}
         """
-        require_finite("x_0", x_0)
-        require_finite("eps", eps)
-        sigma = _against(_as_level("sigma", sigma, x_0), x_0)
+        require_alike(x_0=x_0, eps=eps)
+        sigma = against(require_level("sigma", sigma, x_0), x_0)
         c_skip = self.c_skip(sigma)
         return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
 
@@ -109,31 +108,19 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, _as_level("sigma", sigma, x)
-        sigma = _against(level, x)
+        p, level = self.precond, require_level("sigma", sigma, x)
+        sigma = against(level, x)
         F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
         return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
-
-
-def _as_level(name, level, x):
-    """A level > 0, one for all or one for each row of ``x``, in the precision of ``x``."""
-    level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-    rows, shape = tuple(x.shape[:1]), tuple(level.shape)
-    rule = f"{name} must be a number or have shape {rows}"
-    require(shape in ((), rows), rule, f"shape {shape}")
-    require_finite(name, level)
-    require(level > 0, f"{name} must be > 0", level)
-    return level
-
-
-def _against(level, x):
-    """The level in the shape that broadcasts against ``x``, row by row."""
-    return level.reshape(-1, *[1] * (x.ndim - 1)) if level.ndim else level
 
 
 def _require_scale(sigma_data):
     rule = "sigma_data must be finite and > 0"
     require(0 < sigma_data < math.inf, rule, sigma_data)
+
+
+def _quarter_log(sigma):
+    return sigma.log() / 4
 
 
 def edm(sigma_data: float = 0.5) -> Precond:
@@ -172,7 +159,7 @@ def edm(sigma_data: float = 0.5) -> Precond:
         c_skip=lambda sigma: (sigma_data / total(sigma)) ** 2,
         c_out=lambda sigma: sigma * sigma_data / total(sigma),
         c_in=lambda sigma: 1 / total(sigma),
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
         sigma_data=sigma_data,
     )
 
@@ -263,7 +250,7 @@ def v_pred() -> Precond:
         c_skip=lambda sigma: 1 / (1 + sigma**2),
         c_out=lambda sigma: -sigma * (1 + sigma**2) ** -0.5,
         c_in=lambda sigma: (1 + sigma**2) ** -0.5,
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
     )
 
 
@@ -288,7 +275,7 @@ def flow_pred() -> Precond:
         c_skip=lambda sigma: 1 / (1 + sigma),
         c_out=lambda sigma: -sigma / (1 + sigma),
         c_in=lambda sigma: 1 / (1 + sigma),
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
     )
 
 
@@ -322,6 +309,6 @@ def x0_pred(sigma_data: float = 0.5) -> Precond:
         c_skip=torch.zeros_like,
         c_out=torch.ones_like,
         c_in=edm(sigma_data).c_in,
-        c_noise=lambda sigma: sigma.log() / 4,
+        c_noise=_quarter_log,
         sigma_data=sigma_data,
     )

@@ -33,7 +33,7 @@ HIGHEST = 1e4  # the level up to which the package promises finite results
 class Process:
     r"""A choice of scale ``s(t)`` and noise level ``sigma(t)``.
 
-    .. math:: x_t = s(t)\,(x_0 + \sigma(t)\,\epsilon), \qquad \epsilon \sim \mathcal N(0, I)
+    .. math:: x_t = s(t)\,(x_0 + \sigma(t)\,\varepsilon), \qquad \varepsilon \sim \mathcal N(0, I)
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def edm() -> Process:
 def flow() -> Process:
     r"""Straight lines from data at t = 0 to noise at t = 1, as in flow matching.
 
-    .. math:: x_t = (1-t)\,x_0 + t\,\epsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \qquad
+    .. math:: x_t = (1-t)\,x_0 + t\,\varepsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \qquad
               f = -\frac1{1-t}, \quad g^2 = \frac{2t}{1-t}
 
     Most papers on flow matching put the data at t = 1; here they are at 0, as everywhere in the book.
@@ -326,7 +326,7 @@ def perturb(
 ) -> Float[Tensor, " B *event"]:
     r"""The forward process in one step.
 
-    .. math:: x_t = s(t)\,(x_0 + \sigma(t)\,\epsilon)
+    .. math:: x_t = s(t)\,(x_0 + \sigma(t)\,\varepsilon)
 
     Parameters
     ----------

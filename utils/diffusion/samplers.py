@@ -23,7 +23,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from utils.diffusion.processes import Process, ode_velocity
-from utils.diffusion.validate import Denoiser, require_grid, require_time
+from utils.diffusion.validate import (
+    Denoiser,
+    require_grid,
+    require_monotone,
+    require_time,
+)
 from utils.validate import require, require_finite, require_integer
 
 State = Float[Tensor, " B *event"]
@@ -43,10 +48,17 @@ def _walk(step, x, levels, record):
     return torch.stack(path) if record else x
 
 
-def _pairs(name, grid, rising=False):
-    """Neighbouring entries ``(a, b)`` of a grid, once it is known to be one."""
-    require_grid(name, grid, rising=rising)
-    return list(pairwise(grid.double()))
+def _pairs(sigmas, rising=False):
+    """Neighbouring levels ``(a, b)`` of a grid, once it is known to be one."""
+    require_grid("sigmas", sigmas, rising=rising)
+    return list(pairwise(sigmas.double()))
+
+
+def _clock(ts, process, rising=False):
+    """Neighbouring times ``(t, u)``, once they are known to be on the clock of the process."""
+    require_monotone("ts", ts, rising=rising)
+    require_time("ts", ts, process, ts)
+    return list(pairwise(ts.double()))
 
 
 def _require_range(least, **values):
@@ -104,7 +116,7 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
     def step(x, a, b):
         return _euler(x, D(x, a), a, b)
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -138,7 +150,7 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
     def step(x, a, b):
         return _heun(D, x, a, b)
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -176,7 +188,7 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
         y = _euler(x, D_x, a, m)
         return x + (b - a) * (y - D(y, m)) / m
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -213,7 +225,7 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
             D_x = D(_euler(x, D_x, a, m), m)
         return _euler(x, D_x, a, b)
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -257,7 +269,7 @@ def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
         last = a, D_x
         return _euler(x, target, a, b)
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def rk4_logsigma(
@@ -291,9 +303,10 @@ def rk4_logsigma(
     """
 
     def step(x, a, b):
-        k1, m, h = x - D(x, a), (a * b).sqrt(), (b / a).log()
+        D_x, m, h = D(x, a), (a * b).sqrt(), (b / a).log()
         if b == 0:
-            return x - k1
+            return D_x
+        k1 = x - D_x
         y = x + h / 2 * k1
         k2 = y - D(y, m)
         y = x + h / 2 * k2
@@ -301,7 +314,7 @@ def rk4_logsigma(
         y = x + h * k3
         return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + y - D(y, b))
 
-    return _walk(step, x, _pairs("sigmas", sigmas, rising=True), record)
+    return _walk(step, x, _pairs(sigmas, rising=True), record)
 
 
 def ancestral(
@@ -352,7 +365,7 @@ def ancestral(
     _require_range(0, eta=eta)
     kinds = ("posterior", "vp", "ve")
     require(noise in kinds, f"noise must be one of {', '.join(kinds)}", noise)
-    pairs = _pairs("sigmas", sigmas)
+    pairs = _pairs(sigmas)
     for i, (a, b) in enumerate(pairs):
         most = (1 - (b / a) ** 2).rsqrt()
         ok = eta <= most or b == 0
@@ -414,7 +427,7 @@ def edm_stochastic(
     """
     _require_range(0, S_churn=S_churn, S_min=S_min, S_noise=S_noise)
     require(S_max >= S_min, f"S_max must be >= S_min = {S_min}", S_max)
-    pairs = _pairs("sigmas", sigmas)
+    pairs = _pairs(sigmas)
     churn = min(S_churn / len(pairs), math.sqrt(2) - 1)
 
     def step(x, a, b):
@@ -424,13 +437,6 @@ def edm_stochastic(
         return _heun(D, x, a, b)
 
     return _walk(step, x, pairs, record)
-
-
-def _clock(ts, process, rising=False):
-    """Neighbouring times of a grid, all of them on the clock of the process."""
-    pairs = _pairs("ts", ts, rising)
-    require_time("ts", ts.double(), process, ts.double())
-    return pairs
 
 
 def euler_maruyama(
@@ -563,14 +569,15 @@ def predictor_corrector(
     sigmas : strictly decreasing levels, of which the last may be 0.
     snr : length of a corrector step, as a ratio of signal to noise, > 0.
     n_corr : number of corrector steps after each predictor step, >= 0; none at a last level 0.
-    predictor : any sampler ``(D, x, sigmas) -> x``; it is handed two levels at a time.
+    predictor : any sampler ``(D, x, sigmas) -> x``; it is handed two levels at a time. One with noise
+        is bound to its generator: ``partial(ancestral, generator=generator)``.
     generator : source of randomness.
     record : return all states instead of the last.
 
     Returns
     -------
     Tensor
-        States at level ``sigmas[-1]``; those of the predictor and ``n_corr`` a step.
+        States at level ``sigmas[-1]``; the evaluations of the predictor and ``n_corr`` more a step.
 
     Raises
     ------
@@ -594,7 +601,7 @@ def predictor_corrector(
             x = x + h * score + (2 * h).sqrt() * z
         return x
 
-    return _walk(step, x, _pairs("sigmas", sigmas), record)
+    return _walk(step, x, _pairs(sigmas), record)
 
 
 def langevin(

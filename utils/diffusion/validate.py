@@ -10,7 +10,7 @@ from torch import Tensor
 
 from utils.validate import plain, require, require_finite, require_vector
 
-Level = float | Float[Tensor, ""] | Float[Tensor, " B"]
+Level = int | float | Float[Tensor, ""] | Float[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -42,13 +42,10 @@ def require_time(name: str, t: Level, process: Any, x: Tensor) -> Tensor:
     return value
 
 
-def require_grid(
-    name: str, grid: Float[Tensor, " n"], *, zero: bool = True, rising: bool = False
+def require_monotone(
+    name: str, grid: Float[Tensor, " n"], *, rising: bool = False
 ) -> None:
-    """Refuse what is not a strictly decreasing grid of two or more levels > 0.
-
-    With ``zero`` the last level may be 0; with ``rising`` the grid may increase instead.
-    """
+    """Refuse what is not a strictly decreasing, or with ``rising`` increasing, grid of two or more."""
     require_vector(name, grid)
     require(len(grid) > 1, f"{name} must have at least 2 entries", len(grid))
     require_finite(name, grid)
@@ -56,6 +53,13 @@ def require_grid(
     ok = (step < 0) | rising & (step[0] > 0) & (step > 0)
     rule = f"{name} must be strictly decreasing{' or increasing' * rising}"
     require(ok, rule, grid[1:])
+
+
+def require_grid(
+    name: str, grid: Float[Tensor, " n"], *, zero: bool = True, rising: bool = False
+) -> None:
+    """Refuse what is not a monotone grid of levels > 0, of which with ``zero`` the last may be 0."""
+    require_monotone(name, grid, rising=rising)
     require(grid[:-1] > 0, f"{name} must be > 0 but for the last entry", grid[:-1])
     rule = f"{name} must end at a value >{'=' * zero} 0"
     require(grid[-1] >= 0 if zero else grid[-1] > 0, rule, grid[-1])

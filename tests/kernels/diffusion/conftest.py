@@ -19,3 +19,8 @@ def global_generator_untouched():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from peers import training
 from scipy.optimize import minimize_scalar
 
 from utils.diffusion.precond import (
@@ -22,6 +21,8 @@ from utils.diffusion.precond import (
     v_pred,
     x0_pred,
 )
+
+from . import make_training_peers as training
 
 ALL = {
     "edm": edm(0.7504),
@@ -298,6 +299,7 @@ D = Preconditioned(Says(torch.sin), edm())
         bad(lambda: D(X, torch.ones(2)), r"sigma must be a number or have shape \(3,\), got shape \(2,\)"),
         bad(lambda: edm().weight(torch.tensor([1.0, 0.0])), r"sigma must be > 0, got 0\.0"),
         bad(lambda: edm().weight(torch.tensor([math.nan])), "sigma must be finite, got nan"),
+        bad(lambda: edm().target(X, X[:2], 1.0), r"eps must have the shape of x_0, got shape \(2, 2\)"),
         bad(lambda: edm().target(X, X * math.nan, 1.0), "eps must be finite, got nan"),
         bad(lambda: edm().target(X + math.inf, X, 1.0), "x_0 must be finite, got inf"),
         bad(lambda: edm().target(X, X, -1.0), r"sigma must be > 0, got -1\.0"),

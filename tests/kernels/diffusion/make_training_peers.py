@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-STORED = Path(__file__).with_suffix(".json")
+STORED = Path(__file__).with_name("training_peers.json")
 LEVELS = [0.002, 0.1, 0.5, 1.0, 80.0]
 
 

@@ -1,0 +1,237 @@
+// The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
+import {
+  animation, announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, rgb, scale, slider,
+  stage, svg, text, ticks, xorshift32,
+} from "./common.mjs";
+
+// Plain JSON: utils.explorers reads it too.
+export const defaults = {"x": 0.2, "st": 1, "ratio": 0.5, "seed": 1};
+
+// Data: 0.3 N(-1, 0.2^2) + 0.7 N(1, 0.2^2).
+const WEIGHTS = [0.3, 0.7], MODES = [-1, 1], VAR = 0.04;
+const LIMITS = { x: [-2.6, 2.6], st: [0.1, 4], ratio: [0.05, 0.98] };
+const COLOURS = ["--ex-second", "--ex-arm", "--ex-fourth"], CHOICES = ["small β̃", "large β", "exact variance"];
+
+const normal = (x, m, v) => Math.exp(-((x - m) ** 2) / (2 * v)) / Math.sqrt(2 * Math.PI * v);
+const mixture = (x, weights, means, v) => weights.reduce((sum, w, k) => sum + w * normal(x, means[k], v), 0);
+
+/** Density of the data blurred by noise of level sigma. */
+export const noisyDensity = (x, sigma) => mixture(x, WEIGHTS, MODES, VAR + sigma * sigma);
+
+/** Law of x_0 given x_t = x at level st: weights r, means m, variance v of its two parts; its mean and variance. */
+export function posterior(x, st) {
+  const V = VAR + st * st, logs = WEIGHTS.map((w, k) => Math.log(w) - (x - MODES[k]) ** 2 / (2 * V));
+  const top = Math.max(...logs), mass = logs.map((l) => Math.exp(l - top)), total = mass[0] + mass[1];
+  const r = mass.map((w) => w / total), m = MODES.map((c) => c + (VAR / V) * (x - c)), v = VAR * st * st / V;
+  const mean = r[0] * m[0] + r[1] * m[1];
+  return { r, m, v, mean, variance: v + r[0] * r[1] * (m[1] - m[0]) ** 2 };
+}
+
+/** The exact step from level st to ss: a mixture (r, means, v) with its mean, and the three variances. */
+export function kernel(x, st, ss) {
+  const { r, m, v, mean, variance } = posterior(x, st), rho = (ss / st) ** 2, small = ss * ss * (1 - rho);
+  return {
+    r, means: m.map((c) => rho * x + (1 - rho) * c), v: small + (1 - rho) ** 2 * v, mean: rho * x + (1 - rho) * mean,
+    variances: [small, (st * st - ss * ss) * (1 + ss * ss) / (1 + st * st), small + (1 - rho) ** 2 * variance],
+  };
+}
+
+/** KL in nats from the exact step to the normal laws with its mean and the three variances; by Simpson's rule. */
+export function prices(x, st, ss) {
+  const { r, means, v, mean, variances } = kernel(x, st, ss), n = 2000, sd = Math.sqrt(v);
+  const low = Math.min(...means) - 9 * sd, h = (Math.max(...means) + 9 * sd - low) / n;
+  let negentropy = 0;
+  for (let i = 0; i <= n; i++) {
+    const q = mixture(low + i * h, r, means, v);
+    if (q > 0) negentropy += (i === 0 || i === n ? 1 : i % 2 ? 4 : 2) * q * Math.log(q) * h / 3;
+  }
+  return variances.map((V) => Math.max(0, negentropy + (Math.log(2 * Math.PI * V) + variances[2] / V) / 2));
+}
+
+/** Density of the noise given x_t = x. */
+export function noiseDensity(e, x, st) {
+  const { r, m, v } = posterior(x, st);
+  return mixture(x - st * e, r, m, v) * st;
+}
+
+/** Exact steps: where each of `count` particles lands and which mode it came from. */
+export function draws(seed, count, x, st, ss) {
+  const uniform = xorshift32(hash(seed, 0)), { r, m, v } = posterior(x, st), rho = (ss / st) ** 2;
+  const gauss = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  return Array.from({ length: count }, () => {
+    const k = uniform() < r[0] ? 0 : 1, x0 = m[k] + Math.sqrt(v) * gauss();
+    return { k, to: rho * x + (1 - rho) * x0 + ss * Math.sqrt(1 - rho) * gauss(), wobble: uniform() - 0.5 };
+  });
+}
+
+const COUNT = 600, FALL = 1100, LENGTH = 6500, BINS = 48, REACH = 3.4, NOISE = 3.4;
+// Css pixels: the noisy law, the fall, the exact step, the noise below.
+const SKY = 26, TOP = 92, FLOOR = 338, PEAK = 186, DEEP = 470, CREST = 396, HEIGHT = 492, LEFT = 8;
+const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
+const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
+const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
+
+function render({ model, el }) {
+  let x, st, ratio, seed, points, tops, ink, clock = 0, playing = true;
+  const put = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+  const dials = {
+    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
+      onInput: (v) => put({ x: v }) }),
+    st: slider({ label: "level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
+      format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp("st", Math.exp(v)) }) }),
+    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
+      onInput: (v) => put({ ratio: v }) }),
+  };
+  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
+    playing = clock === LENGTH || !playing;
+    if (clock === LENGTH) clock = 0;
+    refresh();
+  } });
+  const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
+  const board = stage({ height: HEIGHT, onResize: layout });
+  const across = () => scale(-REACH, REACH, LEFT, board.width - LEFT);
+  const sky = () => scale(0, 1.08 * Math.max(...range(200).map((t) => noisyDensity(REACH * (2 * t - 1), st))), TOP, SKY);
+  const ring = handle({
+    label: "Noisy value", at: () => [across()(x), sky()(noisyDensity(x, st))], size: () => [board.width, TOP],
+    describe: () => `x̂ₜ = ${fixed(x)}`,
+    onMove: (px) => put({ x: clamp("x", Math.round(100 * scale(LEFT, board.width - LEFT, -REACH, REACH)(px)) / 100) }),
+  });
+  board.el.append(ring.el);
+  const rows = CHOICES.map((name, i) => {
+    const cells = range(1).map(() => html("td", {})), mark = key("line", name);
+    mark.style.color = `var(${COLOURS[i]})`;
+    return { cells, el: html("tr", {}, html("th", { scope: "row" }, html("span", { class: "ex-swatch", style: `background:var(${COLOURS[i]})` }), name), ...cells) };
+  });
+  const heads = ["normal law", "variance", "KL (nats)"].map((head) => html("th", { scope: "col" }, head));
+  const table = html("table", { class: "ex-estimators" }, html("thead", {}, html("tr", {}, ...heads)),
+    html("tbody", {}, ...rows.map((row) => row.el)));
+  const caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
+  explorer(
+    el, html("div", { class: "ex-controls ex-row" }, ...Object.values(dials).map((d) => d.el)), board.el,
+    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)), caption, voice.el);
+
+  const landed = () => (clock === LENGTH ? COUNT : points.filter((_, i) => clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
+
+  function layout() {
+    if (!board.width || !points) return;
+    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = range(420).map((t) => REACH * (2 * t - 1));
+    const exact = fine.map((v) => mixture(v, at.r, at.means, at.v));
+    const bells = at.variances.map((V) => fine.map((v) => normal(v, at.mean, V)));
+    // A very narrow bell may be cut off: the area must stay readable.
+    tops = 1.12 * Math.max(...exact, ...bells[1], ...bells[2], Math.min(Math.max(...bells[0]), 1.7 * Math.max(...exact)));
+    const Y = scale(0, tops, FLOOR, PEAK), E = scale(-NOISE, NOISE, LEFT, board.width - LEFT);
+    const noises = range(420).map((t) => NOISE * (2 * t - 1)), seen = noises.map((e) => noiseDensity(e, x, st));
+    const N = scale(0, Math.max(0.42, 1.08 * Math.min(Math.max(...seen), 1.6)), DEEP, CREST);
+    const area = (kind, xs, ys, fx, fy, ground) => svg("polygon", { class: kind,
+      points: [[fx(xs[0]), ground], ...xs.map((v, i) => [fx(v), fy(ys[i])]), [fx(xs.at(-1)), ground]].join(" ") });
+    const bell = (ys, i) => {
+      const path = curve(fine.map((v, j) => [X(v), Math.max(PEAK - 14, Y(ys[j]))]));
+      path.setAttribute("style", `stroke:var(${COLOURS[i]});stroke-width:2`);
+      return path;
+    };
+    const believed = (x - posterior(x, st).mean) / st, mean = line("zero ex-mean", E(believed), CREST - 4, E(believed), DEEP);
+    const outline = curve(noises.map((e, i) => [E(e), Math.max(CREST - 12, N(seen[i]))]));
+    outline.setAttribute("style", "stroke:var(--ex-accent);stroke-width:2");
+    board.svg.replaceChildren(
+      area("ex-hill", fine, fine.map((v) => noisyDensity(v, st)), X, S, TOP),
+      line("axis", LEFT, TOP, board.width - LEFT, TOP), line("zero", X(x), S(noisyDensity(x, st)), X(x), TOP),
+      text("x̂ₜ, noisy", LEFT, SKY - 12, "start"),
+      area("ex-exact-law", fine, exact, X, Y, FLOOR), ...[2, 1, 0].map((i) => bell(bells[i], i)),
+      line("axis", LEFT, FLOOR, board.width - LEFT, FLOOR),
+      ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), FLOOR + 15)),
+      text("x̂ₛ, one step back", LEFT, PEAK - 8, "start"),
+      area("ex-hill", noises, noises.map((e) => normal(e, 0, 1)), E, N, DEEP), outline, mean,
+      line("axis", LEFT, DEEP, board.width - LEFT, DEEP),
+      ...ticks(-NOISE, NOISE, 6, 1).map((v) => text(fixed(v, 0), E(v), DEEP + 14)),
+      text("noise ε given x̂ₜ, its mean, and N(0, 1)", LEFT, CREST - 18, "start"));
+    ink = `rgb(${rgb(el, "--ex-accent")})`;
+    ring.refresh();
+    paint();
+  }
+
+  function paint() {
+    if (!board.width || !points) return;
+    const { pen } = board, X = across(), Y = scale(0, tops, FLOOR, PEAK), count = landed(), counts = new Array(BINS).fill(0);
+    pen.clearRect(0, 0, board.width, HEIGHT);
+    let last = 0;
+    points.forEach(({ to, wobble }, i) => {
+      const born = (i / COUNT) * (LENGTH - FALL), t = clock === LENGTH ? 1 : (clock - born) / FALL;
+      if (t >= 1) {
+        const bin = Math.floor(BINS * (to + REACH) / (2 * REACH));
+        if (bin >= 0 && bin < BINS) counts[bin]++;
+        last = to;
+        return;
+      }
+      if (t <= 0) return;
+      // Down like a stone, sideways as a bridge: from x_t to where the draw says, with a wobble that is 0 at both ends.
+      const side = x + (to - x) * t + wobble * Math.sin(Math.PI * t) * 0.5, y = TOP + (FLOOR - TOP) * t * t;
+      pen.globalAlpha = 0.75;
+      pen.fillStyle = ink;
+      pen.beginPath();
+      pen.arc(X(side), y, 2.2, 0, 7);
+      pen.fill();
+    });
+    pen.globalAlpha = 0.4;
+    pen.fillStyle = ink;
+    const width = (board.width - 2 * LEFT) / BINS, unit = BINS / (2 * REACH * COUNT);
+    // Each landed dot is worth 1/COUNT: the bars grow into the area.
+    counts.forEach((c, i) => {
+      if (!c) return;
+      const y = Math.max(PEAK - 14, Y(c * unit));
+      pen.fillRect(LEFT + i * width + 0.5, y, width - 1, FLOOR - y);
+    });
+    board.el.setAttribute("data-share", (count / COUNT).toFixed(3));
+    board.el.setAttribute("data-last", last.toFixed(3));
+  }
+
+  function words() {
+    const ss = ratio * st, at = kernel(x, st, ss), cost = prices(x, st, ss), best = cost.indexOf(Math.min(...cost.slice(0, 2)));
+    rows.forEach(({ cells }, i) => {
+      cells[0].textContent = number(at.variances[i]);
+      cells[1].textContent = cost[i] < 5e-7 ? "0" : number(cost[i]);
+    });
+    const lost = at.variances[0] / at.variances[2], two = Math.min(...at.r) > 0.05;
+    return cost[2] > 0.02 ? "The exact step shows two pictures at once. No normal law can, whatever its variance."
+      : lost < 0.75 ? `Nearly normal, but the small variance is ${fixed(lost)} of the exact one. ${CHOICES[best][0].toUpperCase()}${CHOICES[best].slice(1)} is the cheaper choice.`
+        : two ? "Two pictures are possible, yet so short a step is nearly normal: all three bells are close."
+          : "One picture is behind this value, and all three bells are close.";
+  }
+
+  const motion = animation(board.el, {
+    frame(elapsed) {
+      clock = Math.min(LENGTH, clock + elapsed);
+      if (clock === LENGTH) refresh(); else paint();
+    },
+    onStill() { clock = LENGTH; refresh(); },
+  });
+
+  function refresh() {
+    const busy = playing && clock < LENGTH;
+    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
+    paint();
+    if (busy) motion.play(); else motion.pause();
+  }
+
+  function change() {
+    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    [x, st, ratio, seed] = [given("x"), given("st"), given("ratio"), model.get("seed")];
+    if (seed !== old) [clock, playing] = [0, true];
+    points = draws(seed, COUNT, x, st, ratio * st);
+    for (const [name, value] of Object.entries({ x, st: Math.log(st), ratio })) dials[name].set(value);
+    const said = words();
+    caption.textContent = said;
+    board.svg.setAttribute("aria-label", `From the noisy value ${fixed(x)} at noise level ${fixed(st)} one step back to level `
+      + `${fixed(ratio * st)}: the exact law, and three normal laws. ${said}`);
+    layout();
+    refresh();
+    if (old !== undefined) voice.say(said);
+  }
+  change();
+  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
+  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+}
+
+export default { render };
