@@ -367,7 +367,7 @@ def test_without_javascript_the_picture_remains(open_page, page_of, slug):
     page = open_page(page_of(slug), javascript=False)
     picture = page.locator(f"[data-explorer={slug}] img").first
     picture.scroll_into_view_if_needed()
-    assert picture.is_visible()
+    picture.wait_for(state="visible")
     assert len(picture.get_attribute("alt")) > 20
 
 
@@ -386,5 +386,5 @@ def test_a_module_that_fails_leaves_the_picture(open_page, page_of, slug):
     page.wait_for_selector(
         f"[data-explorer={slug}][data-explorer-state=error]", timeout=10_000
     )
-    assert host.locator("img").first.is_visible()
+    host.locator("img").first.wait_for(state="visible")  # it may still be on its way
     assert any(f"explorer {slug}" in text for text in said)
