@@ -17,7 +17,7 @@ SOURCES := $(shell find chapters utils _ext _static _templates -type f \
 comma   := ,
 empty   :=
 KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%,utils.%,$(basename $(filter-out \
-             $(addprefix utils/,__init__.py checks.py explorers.py plotting.py runtime.py validate.py), \
+             $(addprefix utils/,__init__.py checks.py exercises explorers.py plotting.py runtime.py validate.py), \
              $(wildcard utils/*.py) $(patsubst %/__init__.py,%,$(wildcard utils/*/__init__.py)))))))
 
 .DEFAULT_GOAL := help

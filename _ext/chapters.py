@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 EVIDENCE_MIME = "application/vnd.book.check+json"
+EXERCISE_MIME = "application/vnd.book.exercise+json"
 ROOT = Path(__file__).resolve().parents[1]
 
 # $$ ... $$ (label), the one way in which the book labels an equation
@@ -73,9 +74,23 @@ class Chapter:
     @cached_property
     def evidence(self) -> list[dict]:
         """What the checks left in the stored outputs, in the order of their execution."""
+        return self._stored(EVIDENCE_MIME)
+
+    @property
+    def exercises(self) -> list[str]:
+        """The labels of the exercises, in reading order."""
+        return re.findall(
+            r"^:::+\{exercise\}[^:]*:label: (\S+)", self.markdown, re.MULTILINE
+        )
+
+    @property
+    def attempts(self) -> list[dict]:
+        """``label`` and ``state`` of every answer to an exercise, in the order of execution."""
+        return self._stored(EXERCISE_MIME)
+
+    def _stored(self, mime: str) -> list[dict]:
         outputs = (output for cell in self.code_cells for output in cell["outputs"])
-        found = (output.get("data", {}).get(EVIDENCE_MIME) for output in outputs)
-        return [evidence for evidence in found if evidence is not None]
+        return [o["data"][mime] for o in outputs if mime in o.get("data", {})]
 
     def evidence_for(self, label: str) -> list[dict]:
         return [evidence for evidence in self.evidence if evidence["label"] == label]

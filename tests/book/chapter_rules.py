@@ -117,12 +117,20 @@ def contract(chapter):
         yield "the first code cell must call setup(seed=...)"
     if not chapter.figures or "mystnb" not in chapter.figures[0][0]["metadata"]:
         yield "the first figure is the chapter's poster and is missing"
-    exercises = re.findall(r"^:::+\{exercise\}[^:]*:label: (\S+)", text, re.MULTILINE)
+    exercises = chapter.exercises
     solutions = re.findall(r"^:::+\{solution-start\} (\S+)", text, re.MULTILINE)
     if not 3 <= len(exercises) <= 5:
         yield f"3 to 5 exercises are asked for, there are {len(exercises)}"
     if sorted(exercises) != sorted(solutions):
         yield f"exercises {sorted(exercises)} and solutions {sorted(solutions)} do not match"
+
+
+def exercises_answerable(chapter):
+    """Under each exercise waits an empty answer, and its solution gives the right one."""
+    for label in chapter.exercises:
+        states = [a["state"] for a in chapter.attempts if a["label"] == label]
+        if states != ["open", "right"]:
+            yield f"exercise {label} needs an open attempt and a right one, has {states}"
 
 
 def plain_tex(chapter):
@@ -154,6 +162,7 @@ RULES = (
     figures_described,
     explorers_pictured,
     contract,
+    exercises_answerable,
     plain_tex,
     narrow_code,
     size,

@@ -130,6 +130,12 @@ def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
             ),
             "do not match",
         ),
+        (
+            lambda nb: replace_in_source(
+                nb, ":label: ex-random_walks-lazy", ":label: ex-random_walks-other"
+            ),
+            "exercise ex-random_walks-other needs an open attempt and a right one",
+        ),
     ],
 )
 def test_a_structural_fault_is_named(copy, change, message):
