@@ -54,7 +54,9 @@ def visits(m):
     ask="the mean of his all-time maximum",
     hint="If he reaches +1 with probability h, he reaches +r with probability h to the r.",
     mistakes={
-        "That is the chance to reach +1; add such chances up over all levels.": lambda: 2 / 3,
+        "That is the chance to reach +1; add such chances up over all levels.": lambda: (
+            2 / 3
+        ),
         "The maximum may be 0.": lambda: 3,
     },
 )
@@ -96,7 +98,9 @@ def bijection():
         "That is the probability that they ever meet again.": lambda: polya_constant(3)[
             1
         ],
-        "That is the probability on the square grid.": lambda: return_probs(3, dim=2)[3],
+        "That is the probability on the square grid.": lambda: return_probs(3, dim=2)[
+            3
+        ],
         "Each of them has made three steps, together they have made six.": lambda: (
             return_probs(2, dim=3)[2]
         ),
