@@ -29,8 +29,8 @@ def test_answers_are_judged_without_a_kernel(open_page, page_of, chapter):
         )
         assert reply(host, f"{want:.5g}") == ("right", "Right.")
         assert reply(host, f"{1.7 * want + 0.31:.5g}")[0] == "wrong"
-        for remark, wrong in known.mistakes.items():
-            state, words = reply(host, f"{wrong(*known.at[0]):.6g}")
+        for wrong, remark in known.key()["mistakes"]:
+            state, words = reply(host, f"{wrong:.6g}")
             assert (state, words) == ("wrong", f"Not yet. {remark}")
         assert reply(host, "no number")[0] == "open"
     assert page.found == []

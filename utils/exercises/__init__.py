@@ -2,7 +2,7 @@
 
 The right answers stand in one module for each chapter, computed by a route of their own::
 
-    @answer("ex-random_walks-lazy", ask="P(S₄ = 0)", hint="...", mistakes={"...": lambda: 1 / 9})
+    @answer("ex-random_walks-lazy", ask="P(S₄ = 0)", hint="...", mistakes={"...": 3 / 8})
     def lazy():
         ...
 
@@ -35,7 +35,7 @@ class Answer:
     value : function that computes the right number, at each of the arguments ``at``.
     ask : the number a reader of the site types in, in a few words.
     hint : what to think of, for a wrong answer that is none of the mistakes.
-    mistakes : remark -> function that computes the wrong number it explains.
+    mistakes : remark -> the wrong number it explains, or the function that computes it.
     at : argument tuples at which a function is tried; ``ask`` means the first.
     rtol : relative tolerance; the default accepts three correct digits.
     """
@@ -43,7 +43,7 @@ class Answer:
     value: Callable[..., float]
     ask: str
     hint: str
-    mistakes: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    mistakes: Mapping[str, float | Callable[..., float]] = field(default_factory=dict)
     at: tuple[tuple, ...] = ((),)
     rtol: float = 5e-3
 
@@ -60,7 +60,7 @@ class Answer:
             If ``given``, or what it returns, is not a real number.
         """
         for args in self.at:
-            got = given(*args) if callable(given) else given
+            got = _at(given, args)
             if isinstance(got, EllipsisType):
                 return Verdict("open")
             got, want = _number(got), self.value(*args)
@@ -74,7 +74,7 @@ class Answer:
         known = (
             remark
             for remark, wrong in self.mistakes.items()
-            if self.accepts(got, wrong(*args))
+            if self.accepts(got, _at(wrong, args))
         )
         where = f"At {', '.join(map(str, args))} it gives {got:.6g}. " if args else ""
         return where + next(known, self.hint)
@@ -82,10 +82,10 @@ class Answer:
     def key(self) -> dict:
         """What the site needs to judge a number, six digits of each."""
 
-        def digits(f):
-            return float(f"{f(*self.at[0]):.6g}")
+        def digits(what):
+            return float(f"{_at(what, self.at[0]):.6g}")
 
-        wrong = [[digits(f), remark] for remark, f in self.mistakes.items()]
+        wrong = [[digits(what), remark] for remark, what in self.mistakes.items()]
         return {
             "value": digits(self.value),
             "rtol": self.rtol,
@@ -177,6 +177,10 @@ def attempt(label: str, given: object = ...) -> None:
     """
     found = find(label)
     display(Attempt(label, found, found.judge(given)))
+
+
+def _at(what: object, args: tuple) -> object:
+    return what(*args) if callable(what) else what
 
 
 def _number(value: object) -> float:

@@ -54,10 +54,8 @@ def visits(m):
     ask="the mean of his all-time maximum",
     hint="If he reaches +1 with probability h, he reaches +r with probability h to the r.",
     mistakes={
-        "That is the chance to reach +1; add such chances up over all levels.": lambda: (
-            2 / 3
-        ),
-        "The maximum may be 0.": lambda: 3,
+        "That is the chance to reach +1; add such chances up over all levels.": 2 / 3,
+        "The maximum may be 0.": 3,
     },
 )
 def drift():
@@ -71,8 +69,8 @@ def drift():
     ask="the height at which the image of + − − − + + ends",
     hint="The second part climbs out of the minimum; the first, read backwards, again.",
     mistakes={
-        "That is where the old path ends.": lambda: 0,
-        "The minimum is climbed twice.": lambda: 2,
+        "That is where the old path ends.": 0,
+        "The minimum is climbed twice.": 2,
     },
 )
 def bijection():
@@ -95,15 +93,11 @@ def bijection():
     rtol=2e-3,
     hint="The difference of the two walks is again a walk. How many steps has it made?",
     mistakes={
-        "That is the probability that they ever meet again.": lambda: polya_constant(3)[
-            1
-        ],
-        "That is the probability on the square grid.": lambda: return_probs(3, dim=2)[
-            3
-        ],
-        "Each of them has made three steps, together they have made six.": lambda: (
-            return_probs(2, dim=3)[2]
-        ),
+        "That is the probability that they ever meet again.": polya_constant(3)[1],
+        "That is the probability on the square grid.": return_probs(3, dim=2)[3],
+        "Each has made three steps, together they have made six.": return_probs(
+            2, dim=3
+        )[2],
     },
 )
 def two():
