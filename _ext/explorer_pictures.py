@@ -3,6 +3,8 @@
 On a page that is no notebook, ``{explorer} slug`` with ``:picture:`` and ``:alt:`` does the same.
 """
 
+from typing import ClassVar
+
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -11,7 +13,10 @@ from sphinx.util.docutils import SphinxDirective
 
 class ExplorerDirective(SphinxDirective):
     required_arguments = 1
-    option_spec = {"picture": directives.uri, "alt": directives.unchanged_required}
+    option_spec: ClassVar = {
+        "picture": directives.uri,
+        "alt": directives.unchanged_required,
+    }
 
     def run(self) -> list[nodes.Node]:
         image = nodes.image(uri=self.options["picture"], alt=self.options["alt"])
