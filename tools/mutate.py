@@ -6,6 +6,7 @@ python tools/mutate.py 1500   a random sample of so many, the same each time
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def results() -> dict[str, int | None]:
 
 
 def main(sample: int) -> None:
+    shutil.rmtree(ROOT / "mutants", ignore_errors=True)  # half of one would be believed
     run = ["mutmut", "run"]
     if sample:
         # The first mutant makes mutmut write all of them and learn which test calls what.
