@@ -1,7 +1,31 @@
-"""Put an explorer's static picture inside its element, for readers without JavaScript."""
+"""Put an explorer's static picture inside its element, for readers without JavaScript.
+
+On a page that is no notebook, ``{explorer} slug`` with ``:picture:`` and ``:alt:`` does the same.
+"""
+
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+
+class ExplorerDirective(SphinxDirective):
+    required_arguments = 1
+    option_spec: ClassVar = {
+        "picture": directives.uri,
+        "alt": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        image = nodes.image(uri=self.options["picture"], alt=self.options["alt"])
+        opening = f'<div class="explorer" data-explorer="{self.arguments[0]}">'
+        return [
+            nodes.raw("", opening, format="html"),
+            image,
+            nodes.raw("", "</div>", format="html"),
+        ]
 
 
 class ExplorerPictures(SphinxPostTransform):
@@ -31,5 +55,6 @@ class ExplorerPictures(SphinxPostTransform):
 
 
 def setup(app):
+    app.add_directive("explorer", ExplorerDirective)
     app.add_post_transform(ExplorerPictures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

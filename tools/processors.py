@@ -66,8 +66,10 @@ def probe(environment: dict[str, str]) -> dict[str, str]:
 
 
 def strict_run(environment: dict[str, str], files: list[str]) -> bool:
+    workers = "1" if "BOOK_THREADS" in environment else "2"  # threads wait for a core
     command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
-    command += ["--nbval-cell-timeout", "240", "-n", "2", "--dist", "loadscope", *files]
+    command += ["--nbval-cell-timeout", "240", "-n", workers, "--dist", "loadscope"]
+    command += files
     environment = os.environ | {"BOOK_STATIC": "1"} | environment
     return subprocess.run(command, env=environment, cwd=ROOT).returncode == 0
 

@@ -406,7 +406,7 @@ def conjugate_gradient(
     for _ in range(n_iter):
         if np.linalg.norm(r) <= small or rz < np.finfo(float).tiny:
             break
-        Hp = 2 * q.A @ p
+        Hp = 2 * (q.A @ p)
         curvature = p @ Hp
         require(curvature > 0, "A must be positive definite: p^T H p > 0", curvature)
         alpha = rz / curvature

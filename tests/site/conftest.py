@@ -150,7 +150,8 @@ def cut_down(path: Path, slug: str) -> str:
     """A page with nothing in its column but one explorer, between two screens of empty space."""
     soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     article = soup.select_one("article.bd-article")
-    cell = article.select_one(f"[data-explorer={slug}]").find_parent(class_="cell")
+    host = article.select_one(f"[data-explorer={slug}]")
+    cell = host.find_parent(class_="cell") or host
     spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
     article.clear()
     article.extend([spaces[0], cell, spaces[1]])
@@ -174,10 +175,10 @@ def open_page(opener):
 
 @pytest.fixture(scope="session")
 def page_of(site):
-    """``page_of(slug)``: where the site keeps a chapter, whatever part it belongs to."""
-    return lambda slug: (
-        next(site.glob(f"chapters/*/{slug}.html")).relative_to(site).as_posix()
-    )
+    """``page_of(slug)``: where the site keeps a chapter, whatever part it belongs to, or its home."""
+    pages = {path.stem: path for path in site.glob("chapters/*/*.html")}
+    pages["home"] = site / "index.html"
+    return lambda slug: pages[slug].relative_to(site).as_posix()
 
 
 @pytest.fixture

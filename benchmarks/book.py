@@ -1,0 +1,102 @@
+"""The book itself: seconds to build it cold and after a change, at 10, 30 and 100 pages, and against plain Jupyter Book.
+
+Pages beyond the book's own are copies of its chapters. The plain book has the same chapters and nothing
+of ours: no extension, style, script or exercise; its pages ask a CDN for MathJax, so only weight and
+build time can be compared offline.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "_ext"))
+import chapters  # noqa: E402
+
+BUILD = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "-q"]
+COPIED = ("_ext", "_static", "_templates", "utils", "chapters", "*.md", "*.bib")
+PLAIN = """title: Plain
+author: Nobody
+execute: {execute_notebooks: "off"}
+parse: {myst_enable_extensions: [amsmath, colon_fence, deflist, dollarmath]}
+bibtex_bibfiles: [references.bib]
+sphinx: {extra_extensions: [sphinx_proof, sphinx_exercise]}
+"""
+
+
+def prepared(folder: Path, pages: int, *, plain: bool = False) -> list[Path]:
+    """A copy of the book with so many chapters; returns the paths of the chapters."""
+    for pattern in (*COPIED, "_config.yml"):
+        for path in ROOT.glob(pattern):
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            copy(path, folder / path.name)
+    book = chapters.all_chapters()
+    files = [folder / f"{chapter.docname}.ipynb" for chapter in book]
+    for i in range(len(book), pages):  # copies with labels of their own
+        source, slug = book[i % len(book)], f"copy{i}"
+        text = source.path.read_text("utf-8").replace(source.slug, slug)
+        files.append(folder / "chapters" / f"{slug}.ipynb")
+        files[-1].write_text(
+            text.replace(f'data-explorer=\\"{slug}', "data-none"), "utf-8"
+        )
+    if plain:
+        (folder / "_config.yml").write_text(PLAIN, "utf-8")
+        shutil.rmtree(folder / "_static")
+        shutil.rmtree(folder / "_ext")
+        (folder / "index.md").write_text("# Plain\n", "utf-8")
+    names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+    toc = [
+        "format: jb-book",
+        "root: index",
+        "chapters:",
+        *[f"- file: {n}" for n in names],
+    ]
+    (folder / "_toc.yml").write_text("\n".join(toc) + "\n", "utf-8")
+    return files
+
+
+def build(folder: Path) -> float:
+    """Seconds of one build."""
+    begin = time.perf_counter()
+    done = subprocess.run(BUILD, cwd=folder, capture_output=True, text=True)
+    if not (folder / "_build/html/index.html").exists():
+        sys.exit(f"the build failed:\n{done.stderr[-2000:]}")
+    return time.perf_counter() - begin
+
+
+def weight(folder: Path) -> float:
+    """Kilobytes of html of the mean chapter."""
+    pages = list((folder / "_build/html/chapters").rglob("*.html"))
+    return sum(page.stat().st_size for page in pages) / len(pages) / 1000
+
+
+def rows(sizes=(10, 30, 100)):
+    yield "| book | chapters | cold build, s | after a change, s | html a chapter, KB |"
+    yield "|---|--:|--:|--:|--:|"
+    for pages, plain in [*((n, False) for n in sizes), (10, True)]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            files = prepared(folder, pages, plain=plain)
+            cold = build(folder)
+            files[0].touch()
+            text = files[0].read_text("utf-8")
+            files[0].write_text(
+                text.replace("## References", "## References ", 1), "utf-8"
+            )
+            again = build(folder)
+            name = "plain Jupyter Book" if plain else "this book"
+            yield f"| {name} | {pages} | {cold:.0f} | {again:.0f} | {weight(folder):.0f} |"
+
+
+def main() -> None:
+    for row in rows():
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
