@@ -21,7 +21,7 @@ KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%,utils.%,$(basen
              $(wildcard utils/*.py) $(patsubst %/__init__.py,%,$(wildcard utils/*/__init__.py)))))))
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab execute test test-cpus mutate epub lint clean
+.PHONY: help book serve lab execute test test-cpus mutate bench epub pdf lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -62,6 +62,12 @@ epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
 	@rm -rf _build/epub
 	@$(JUPYTER_BOOK) --builder custom --custom-builder epub > /dev/null
 	@echo "The book is in $$(ls _build/epub/*.epub)"
+
+pdf: book browser $(VENV)/dev ## print the book as one PDF
+	@$(BIN)/python tools/pdf.py
+
+bench: book browser $(VENV)/dev ## the kernels beside their peers, the book beside a plain one (writes benchmarks/results.md)
+	@$(BIN)/python benchmarks/run.py
 
 lint: $(VENV)/dev ## style of code and notebooks, spelling
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/codespell

@@ -43,7 +43,7 @@ class MarkChecks(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **kwargs) -> None:
-        if self.app.builder.name != "html":
+        if self.app.builder.name not in ("html", "epub"):
             return
         equations = [
             node

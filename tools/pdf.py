@@ -1,0 +1,70 @@
+"""Print the built site as one PDF: every page in the order of the table of contents, with bookmarks.
+
+``make pdf`` builds the site first. Chromium prints; formulas and code stay text, figures are images.
+"""
+
+import io
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from pypdf import PdfReader, PdfWriter
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE, BOOK = ROOT / "_build" / "html", ROOT / "_build" / "random_walks_to_reasoning.pdf"
+sys.path.insert(0, str(ROOT / "tests" / "site"))
+from conftest import FLAGS, serve  # noqa: E402
+
+MARGIN = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+FOOTER = (
+    '<div style="font-size: 7pt; width: 100%; text-align: center">'
+    '<span class="pageNumber"></span></div>'
+)
+
+
+def pages() -> list[str]:
+    """Addresses within the site, in reading order; the book's own pages about itself stay out."""
+    toc = (ROOT / "_toc.yml").read_text("utf-8")
+    names = re.findall(r"(?:root|file): *(\S+)", toc)
+    return [n for n in names if n.startswith(("index", "chapters", "notation"))]
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit(
+            "the PDF needs Chromium, and it is not there: apt-get install chromium"
+        )
+    server, book = serve(SITE), PdfWriter()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(color_scheme="light", reduced_motion="reduce")
+        for name in pages():
+            page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html")
+            page.evaluate("MathJax?.startup?.promise")
+            page.evaluate(
+                "document.querySelectorAll('img').forEach(i => i.loading = 'eager')"
+            )
+            page.wait_for_load_state("networkidle")
+            sheets = page.pdf(
+                format="A4",
+                margin=MARGIN,
+                print_background=True,
+                display_header_footer=True,
+                header_template="<span></span>",
+                footer_template=FOOTER,
+            )
+            first = len(book.pages)
+            book.append(PdfReader(io.BytesIO(sheets)), import_outline=False)
+            title = page.locator("h1").first.evaluate("e => e.firstChild.textContent")
+            book.add_outline_item(title=title.strip(), page_number=first)
+    server.shutdown()
+    book.add_metadata({"/Title": "Random Walks to Reasoning"})
+    book.write(BOOK)
+    print(f"{BOOK.name}: {len(book.pages)} pages, {BOOK.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
