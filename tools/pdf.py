@@ -20,7 +20,7 @@ from conftest import FLAGS, serve  # noqa: E402
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
 FOOTER = (
     '<div style="font-size: 7pt; width: 100%; text-align: center">'
-    '<span class="pageNumber"></span></div>'
+    '<span class="title"></span>, <span class="pageNumber"></span></div>'
 )
 
 

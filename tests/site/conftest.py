@@ -147,7 +147,10 @@ def opener(browser, site, site_url):
 
 @cache
 def cut_down(path: Path, slug: str) -> str:
-    """A page with nothing in its column but one explorer, between two screens of empty space."""
+    """A page with nothing in its column but one explorer, between two screens of empty space.
+
+    Of its scripts only the loader is left, and one line that chooses light or dark as the theme does.
+    """
     soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     article = soup.select_one("article.bd-article")
     host = article.select_one(f"[data-explorer={slug}]")
@@ -155,6 +158,13 @@ def cut_down(path: Path, slug: str) -> str:
     spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
     article.clear()
     article.extend([spaces[0], cell, spaces[1]])
+    for script in soup.select("script[src]"):
+        if "explorer-loader" not in script["src"]:
+            script.decompose()
+    choice = soup.new_tag("script")
+    choice.string = """document.documentElement.dataset.theme =
+      matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
+    soup.body.append(choice)
     return str(soup)
 
 

@@ -1,0 +1,86 @@
+"""Lighthouse on every page of the built site: accessibility, best practices, SEO, and the time to typeset.
+
+Lighthouse comes from npm (``npx lighthouse@12.8.2``), so this needs Node; everything else is local.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "site"))
+from conftest import FLAGS, SITE, serve  # noqa: E402
+
+CATEGORIES = ("accessibility", "best-practices", "seo")
+VERSION = "lighthouse@12.8.2"
+TYPESET = """async () => {
+  await window.MathJax?.startup?.promise;
+  return performance.now() / 1000;
+}"""
+
+
+def scores(url: str, chromium: str) -> tuple[list[int], list[str]]:
+    """Scores of the categories, and the audits that cost points."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        flags = " ".join([*FLAGS, f"--user-data-dir={folder}/profile"])
+        command = ["npx", "--yes", VERSION, url, "--quiet", "--output=json"]
+        command += [f"--output-path={report}", f"--chrome-flags={flags}"]
+        command += [f"--only-categories={','.join(CATEGORIES)}"]
+        environment = os.environ | {"CHROME_PATH": chromium}
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+        found = json.loads(report.read_text("utf-8"))
+    lost = [
+        reference["id"]
+        for name in CATEGORIES
+        for reference in found["categories"][name]["auditRefs"]
+        if reference["weight"] and found["audits"][reference["id"]]["score"] == 0
+    ]
+    return [
+        round(100 * found["categories"][name]["score"]) for name in CATEGORIES
+    ], lost
+
+
+def typeset(url: str, browser) -> float:
+    """Seconds from the request until the last formula stands, the best of three visits."""
+    times = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(url)
+        times.append(page.evaluate(TYPESET))
+        page.close()
+    return min(times)
+
+
+def rows() -> Iterator[str]:
+    yield "| page | accessibility | best practices | SEO | typeset, s | what costs points |"
+    yield "|---|--:|--:|--:|--:|---|"
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if shutil.which("npx") is None or chromium is None:
+        sys.exit(
+            "Lighthouse needs Node (npx) and Chromium, and one of them is not there"
+        )
+    server = serve(SITE)
+    pages = sorted(p for p in SITE.rglob("*.html") if "_static" not in p.parts)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for path in pages:
+            name = path.relative_to(SITE).as_posix()
+            url = f"http://127.0.0.1:{server.server_port}/{name}"
+            marks, lost = scores(url, chromium)
+            cells = " | ".join(map(str, marks))
+            seconds = typeset(url, browser)
+            yield f"| {name} | {cells} | {seconds:.1f} | {', '.join(lost)} |"
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(row, flush=True)
