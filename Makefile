@@ -9,7 +9,6 @@ REPO   ?=
 CH     ?=
 
 export BOOK_REPO := $(REPO)
-JUPYTER_BOOK := $(BIN)/jupyter-book build . -W -n --keep-going --all -q
 SOURCES := $(shell find chapters utils _ext _static _templates -type f \
              -not -name '*.pyc' -not -name '*.tmp' -not -path '*/.ipynb_checkpoints/*') \
            $(wildcard *.md *.yml *.bib)
@@ -59,8 +58,7 @@ mutate: $(VENV)/dev ## mutation testing of the kernels
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/mutate.py
 
 epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
-	@rm -rf _build/epub
-	@$(JUPYTER_BOOK) --builder custom --custom-builder epub > /dev/null
+	@$(BIN)/python tools/build.py --builder custom --custom-builder epub
 	@echo "The book is in $$(ls _build/epub/*.epub)"
 
 pdf: book browser $(VENV)/dev ## print the book as one PDF
@@ -77,8 +75,7 @@ clean: ## remove everything that was built, the environment included
 
 # The address of the repository is part of the pages: another one builds them anew.
 $(SITE)/.built: $(VENV)/read $(SOURCES) $(if $(filter-out $(REPO),$(shell cat $(SITE)/.built 2>/dev/null)),FORCE)
-	@rm -rf $(SITE)
-	@$(JUPYTER_BOOK) > /dev/null
+	@$(BIN)/python tools/build.py
 	@echo "$(REPO)" > $@
 
 $(VENV)/read: requirements.txt constraints.txt pyproject.toml

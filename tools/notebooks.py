@@ -66,12 +66,25 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             # A cell without a count has not run; numbering it would hide that.
             count += 1
             cell.execution_count = count if cell.execution_count is not None else None
+            cell.outputs = joined(cell.outputs)
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
                     output.data["image/png"] = compressed(output.data["image/png"])
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
     return notebook
+
+
+def joined(outputs: list) -> list:
+    """What one stream says in a row in one piece; a busy machine delivers it in several."""
+    whole = []
+    for output in outputs:
+        last = whole[-1] if whole else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def compressed(png: str) -> str:
@@ -92,8 +105,13 @@ def write(path: Path, notebook: nbformat.NotebookNode) -> None:
     try:
         nbformat.write(notebook, draft)
         draft.replace(path)
+    except OSError as error:
+        sys.exit(
+            f"cannot write {path}: {error.strerror}; the notebook is left as it was"
+        )
     finally:
-        draft.unlink(missing_ok=True)
+        if draft.exists():
+            draft.unlink()
 
 
 def run_execute(slugs: list[str]) -> None:
