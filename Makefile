@@ -7,6 +7,7 @@ SITE   := _build/html
 PORT   ?= 8000
 REPO   ?=
 CH     ?=
+N      ?=
 
 export BOOK_REPO := $(REPO)
 SOURCES := $(shell find chapters utils _ext _static _templates -type f \
@@ -39,7 +40,7 @@ execute: $(VENV)/read ## run the notebooks in place and store their outputs (CH=
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/notebooks.py execute $(CH)
 
 test: browser $(VENV)/dev lint ## everything: kernels, notebooks, strict re-execution, the site in a browser
-	$(BIN)/pytest tests/kernels -q --jaxtyping-packages=$(KERNELS),beartype.beartype
+	$(BIN)/pytest tests/kernels -q -n 2 --jaxtyping-packages=$(KERNELS),beartype.beartype
 	$(BIN)/pytest tests/book -q -n 2
 	BOOK_STATIC=1 $(BIN)/pytest chapters -q --nbval --nbval-current-env --nbval-cell-timeout 120 \
 	  -n 2 --dist loadscope
@@ -54,8 +55,8 @@ browser:
 test-cpus: $(VENV)/dev ## strict re-execution as other processors would run it (CH=slug for one)
 	@$(BIN)/python tools/processors.py $(CH)
 
-mutate: $(VENV)/dev ## mutation testing of the kernels
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/mutate.py
+mutate: $(VENV)/dev ## mutation testing of the kernels (N=1200 for a sample of so many)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/mutate.py $(N)
 
 epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
 	@$(BIN)/python tools/build.py --builder custom --custom-builder epub

@@ -72,6 +72,19 @@ def test_the_site_gets_the_same_numbers(found):
         assert found.judge(value).remark.endswith(remark)
 
 
+def test_the_stored_fields_are_those_of_today():
+    for chapter in all_chapters():
+        outputs = (o for cell in chapter.code_cells for o in cell["outputs"])
+        stored = ["".join(o.get("data", {}).get("text/html", "")) for o in outputs]
+        fields = [html for html in stored if "data-key" in html]
+        attempts = [
+            exercises.Attempt(label, exercises.find(label), exercises.Verdict("open"))
+            for label in chapter.exercises
+        ]
+        now = [attempt._repr_mimebundle_()["text/html"] for attempt in attempts]
+        assert fields == now, f"run `make execute CH={chapter.slug}`"
+
+
 def test_every_answer_belongs_to_an_exercise():
     for label in LABELS:
         exercises.find(label)
