@@ -21,9 +21,9 @@
     const key = JSON.parse(host.dataset.key);
     const form = document.createElement("form");
     form.noValidate = true;
-    form.innerHTML = `<label>Your answer: <span></span> <input type="text" inputmode="text" autocomplete="off" size="9"></label>
+    form.innerHTML = `<label>Your answer, <span></span> <input type="text" inputmode="text" autocomplete="off" size="9"></label>
       <button type="submit">Check</button> <output aria-live="polite"></output>`;
-    form.querySelector("span").textContent = `${key.ask} =`;
+    form.querySelector("span").textContent = `${key.ask}:`;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const [state, words] = judge(key, form.querySelector("input").value);
