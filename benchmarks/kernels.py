@@ -278,7 +278,7 @@ Where a ratio is above 1.2, this is why:
 - `k3` is not the same work: it keeps all digits where p and q are close and the difference of `expm1(x)` and
   `x` loses them, with a power series of thirteen terms.
 - `categorical_kl` takes numpy arrays and scipy's `log_softmax`; torch has it in one fused pass.
-- `frechet_distance` at 100 times the chapter's size: a QR factorisation of the samples instead of their
+- `frechet_distance` at 10 and 100 times the chapter's size: a QR factorisation of the samples instead of their
   covariance, which keeps the digits that a singular covariance would lose.
 - `numerical_gradient` evaluates `f(x)` anew for every direction, so that one can read it beside its equation.
 

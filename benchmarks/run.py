@@ -1,8 +1,9 @@
-"""Run all benchmarks and write ``benchmarks/results.md``."""
+"""Run the benchmarks, or the sections named, and write ``benchmarks/results.md``."""
 
 import datetime
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,30 +24,32 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def text() -> Iterator[str]:
+def text(sections: list[str]) -> Iterator[str]:
     today = datetime.date.today().isoformat()
     yield "# Benchmarks\n"
     yield (
-        f"Written by `make bench` on {today}: {processor()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, numpy {numpy.__version__}, torch {torch.__version__}.\n"
+        f"Written by `benchmarks/run.py {' '.join(sections)}` on {today}: {processor()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"numpy {numpy.__version__}, torch {torch.__version__}.\n"
     )
-    yield "## Kernels\n"
-    yield f"{kernels.__doc__.strip()}\n"
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield from kernels.rows()
-    yield f"\n{kernels.REMARKS}"
-    yield "## The book\n"
-    yield f"{book.__doc__.strip()}\n"
-    yield from book.rows()
-    yield "\n## Lighthouse\n"
-    yield f"{lighthouse.__doc__.strip()}\n"
-    yield from lighthouse.rows()
+    if "kernels" in sections:
+        yield f"## Kernels\n\n{kernels.__doc__.strip()}\n"
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            yield from kernels.rows()
+        yield f"\n{kernels.REMARKS}"
+    if "book" in sections:
+        yield f"## The book\n\n{book.__doc__.strip()}\n"
+        yield from book.rows()
+        yield ""
+    if "lighthouse" in sections:
+        yield f"## Lighthouse\n\n{lighthouse.__doc__.strip()}\n"
+        yield from lighthouse.rows()
 
 
 def main() -> None:
     lines = []
-    for line in text():
+    for line in text(sys.argv[1:] or ["kernels", "book", "lighthouse"]):
         print(line, flush=True)
         lines.append(line)
     RESULTS.write_text("\n".join(lines) + "\n", "utf-8")
