@@ -79,8 +79,8 @@ def rows(sizes=(10, 30, 100)):
     yield "| book | chapters | cold build, s | after a change, s | html a chapter, KB |"
     yield "|---|--:|--:|--:|--:|"
     for pages, plain in [*((n, False) for n in sizes), (10, True)]:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
             files = prepared(folder, pages, plain=plain)
             cold = build(folder)
             files[0].touch()

@@ -1,8 +1,8 @@
 """The book's kernels against what a reader would use instead: the same work, side by side, in one run.
 
 Each pair runs in turn, ours and theirs, at the size a chapter uses and at 10 and 100 times that size.
-The sizes grow in the direction named in brackets. Both sides give the same numbers (``tests/kernels``
-proves it for most; for the rest a pair is compared here before it is timed). One thread.
+The sizes grow in the direction named in brackets. Both sides are compared before they are timed, but for
+the random ones and the samplers, which ``tests/kernels/diffusion/test_peers.py`` compares. One thread.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ def estimator(scale):
     return lambda: kl.k3(a, b), lambda: torch.expm1(b - a) - (b - a)
 
 
-def log_density(scale):
+def blurred(scale):
+    """The reference mixture, its peer blurred to the same level, the level, and points."""
     law = mixtures.reference_mixture()
     level, x = torch.tensor(0.5, dtype=torch.float64), tensors(200 * scale, 2)
     covs = law.covs + level**2 * torch.eye(2, dtype=torch.float64)
@@ -141,17 +142,16 @@ def log_density(scale):
         torch.distributions.Categorical(law.weights),
         torch.distributions.MultivariateNormal(law.means, covs),
     )
+    return law, peer, level, x
+
+
+def log_density(scale):
+    law, peer, level, x = blurred(scale)
     return lambda: law.log_prob(x, level), lambda: peer.log_prob(x)
 
 
 def score(scale):
-    law = mixtures.reference_mixture()
-    level, x = torch.tensor(0.5, dtype=torch.float64), tensors(200 * scale, 2)
-    covs = law.covs + level**2 * torch.eye(2, dtype=torch.float64)
-    peer = torch.distributions.MixtureSameFamily(
-        torch.distributions.Categorical(law.weights),
-        torch.distributions.MultivariateNormal(law.means, covs),
-    )
+    law, peer, level, x = blurred(scale)
 
     def theirs():
         y = x.clone().requires_grad_()
@@ -218,8 +218,9 @@ def sampler(ours, scheduler, sigmas, options=None):
             state = x
             for t in scheduler.timesteps:
                 state = scheduler.step(ready, t, state, **options or {}).prev_sample
-                if hasattr(scheduler, "_step_index") and t == scheduler.timesteps[-1]:
-                    scheduler._step_index = None
+            scheduler._step_index = (
+                None  # it counts its steps; the next run starts anew
+            )
             return state
 
         scheduler.set_timesteps(STEPS)

@@ -325,7 +325,7 @@ def categorical_kl(
     """
     _require_logits(logits_q=logits_q, logits_p=logits_p)
     logq, logp = log_softmax(logits_q, axis=-1), log_softmax(logits_p, axis=-1)
-    return np.einsum("...n,...n->...", np.exp(logq), logq - logp)
+    return (np.exp(logq) * (logq - logp)).sum(axis=-1)
 
 
 def _require_logits(**logits) -> None:

@@ -1,4 +1,4 @@
-// The thread of the book: walks become a bell, and the score of the bell turns the noise into a picture.
+// The thread of the book: walks become a bell, and along the score of the blurred picture the noise becomes a picture.
 import {
   animation, announcer, button, explorer, hash, html, onModel, onTheme, palette, slider, specks, stage, trace, xorshift32,
 } from "./common.mjs";
@@ -12,7 +12,7 @@ const HEIGHT = 340, FLAT = 0.66, SECONDS = 13, TRACED = 3, BINS = 48, REACH = 3.
 // The time line: walks until BELL, rest until BACK, then the way back.
 const BELL = 0.42, BACK = 0.5;
 
-/** `count` places in equal distances along a walk of eleven steps and the bell it becomes: the book's emblem. */
+/** `count` places in equal distances along a walk of ten steps and the bell it becomes: the book's emblem. */
 export function picture(count = POINTS) {
   const rises = [0, 9, -9, 18, -9, 9, 9, -9, 18, 9], corners = [[6, 84]];
   for (const rise of rises) {
@@ -89,7 +89,7 @@ export const act = (time) => (time < BELL ? ["walk", time / BELL] : time < BACK 
 const WORDS = {
   walk: "A walk: everyone leaves the pub at once, step by random step.",
   bell: "A bell: where each one went is forgotten, only the Gaussian is left.",
-  back: "And back: the score of the bell turns noise into a picture.",
+  back: "And back: along the score, noise becomes a picture.",
 };
 
 function render({ model, el }) {
