@@ -1,11 +1,13 @@
 """The built site, served locally, in a real browser."""
 
 import gzip
+import re
 import shutil
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
@@ -13,6 +15,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
+HOST = "http://127.0.0.1:"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -22,11 +25,15 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serve files, compressed like any web host does, without a log."""
+    """Serve files, compressed and kept by the browser, like any web host does, without a log.
+
+    ``?plain`` is a page without the script that sets formulas; ``?only=slug`` is ``cut_down``.
+    """
 
     protocol_version = "HTTP/1.1"
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
@@ -41,16 +48,50 @@ class Handler(SimpleHTTPRequestHandler):
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
             return self.send_error(404)
-        body, kind = path.read_bytes(), self.guess_type(str(path))
+        kind = self.guess_type(str(path))
         squeeze = kind.startswith(("text/", "application/j", "image/svg"))
-        body = gzip.compress(body, 6) if squeeze else body
+        body = content(path, urlsplit(self.path).query, squeeze)
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "max-age=3600")
         if squeeze:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         return self.wfile.write(body)
+
+
+@cache
+def content(path: Path, query: str, squeeze: bool) -> bytes:
+    options = parse_qs(query, keep_blank_values=True)
+    body = path.read_bytes()
+    if "only" in options:
+        body = cut_down(body.decode(), options["only"][0]).encode()
+    if "plain" in options:
+        body = re.sub(rb"<script[^>]*tex-chtml[^>]*></script>", b"", body)
+    return gzip.compress(body, 6) if squeeze else body
+
+
+def cut_down(html: str, slug: str) -> str:
+    """A page with nothing in its column but one explorer, between two screens of empty space.
+
+    Of its scripts only the loader is left, and one line that chooses light or dark as the theme does.
+    """
+    soup = BeautifulSoup(html, "html.parser")
+    article = soup.select_one("article.bd-article")
+    host = article.select_one(f"[data-explorer={slug}]")
+    cell = host.find_parent(class_="cell") or host
+    spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
+    article.clear()
+    article.extend([spaces[0], cell, spaces[1]])
+    for script in soup.select("script[src]"):
+        if "explorer-loader" not in script["src"]:
+            script.decompose()
+    choice = soup.new_tag("script")
+    choice.string = """document.documentElement.dataset.theme =
+      matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
+    soup.body.append(choice)
+    return str(soup)
 
 
 def serve(folder: Path) -> ThreadingHTTPServer:
@@ -92,13 +133,40 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def opener(browser, site, site_url):
-    """``opener(path, ...)`` opens a page in a context of its own, which the caller closes.
+def watched(context):
+    """A page that collects in ``page.found`` what goes wrong on it."""
+    page = context.new_page()
+    page.found = []
 
-    What goes wrong on the page is collected in ``page.found``. ``mathjax=False`` saves the seconds of
-    typesetting where a test does not look at formulas; ``only`` cuts the page down to one explorer.
+    def console(message):
+        if message.type == "error":
+            page.found.append(f"console: {message.text}")
+
+    def request(request):
+        if not request.url.startswith((HOST, "data:", "blob:")):
+            page.found.append(f"request to another host: {request.url}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: page.found.append(f"script error: {error}"))
+    page.on("request", request)
+    return page
+
+
+@pytest.fixture(scope="session")
+def stage(browser):
+    """The page on which the tests show one explorer after another."""
+    context = browser.new_context()
+    yield watched(context)
+    context.close()
+
+
+@pytest.fixture
+def open_page(browser, site_url):
+    """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test.
+
+    ``mathjax=False`` saves the seconds of typesetting where a test does not look at formulas.
     """
+    contexts = []
 
     def open_(
         path: str,
@@ -108,77 +176,19 @@ def opener(browser, site, site_url):
         height: int = 900,
         dark: bool = False,
         javascript: bool = True,
-        reduced_motion: bool = False,
         mathjax: bool = True,
-        only: str | None = None,
     ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             java_script_enabled=javascript,
-            reduced_motion="reduce" if reduced_motion else "no-preference",
         )
-        page = context.new_page()
-        page.found = found = []
-        page.on(
-            "console",
-            lambda m: m.type == "error" and found.append(f"console: {m.text}"),
-        )
-        page.on("pageerror", lambda error: found.append(f"script error: {error}"))
-
-        def local_only(route):
-            url = route.request.url
-            if url.endswith("tex-chtml.js") and not mathjax:
-                return route.fulfill(body="", content_type="text/javascript")
-            if url == base + path and only:
-                body = cut_down(site / path, only)
-                return route.fulfill(body=body, content_type="text/html; charset=utf-8")
-            if url.startswith((base, "data:", "blob:")):
-                return route.continue_()
-            found.append(f"request to another host: {url}")
-            return route.abort()
-
-        context.route("**/*", local_only)
-        page.goto(base + path, wait_until="load")
+        contexts.append(context)
+        page = watched(context)
+        page.goto(base + path + ("" if mathjax else "?plain"), wait_until="load")
         return page
 
-    return open_
-
-
-@cache
-def cut_down(path: Path, slug: str) -> str:
-    """A page with nothing in its column but one explorer, between two screens of empty space.
-
-    Of its scripts only the loader is left, and one line that chooses light or dark as the theme does.
-    """
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    article = soup.select_one("article.bd-article")
-    host = article.select_one(f"[data-explorer={slug}]")
-    cell = host.find_parent(class_="cell") or host
-    spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
-    article.clear()
-    article.extend([spaces[0], cell, spaces[1]])
-    for script in soup.select("script[src]"):
-        if "explorer-loader" not in script["src"]:
-            script.decompose()
-    choice = soup.new_tag("script")
-    choice.string = """document.documentElement.dataset.theme =
-      matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
-    soup.body.append(choice)
-    return str(soup)
-
-
-@pytest.fixture
-def open_page(opener):
-    """``open_page(path, ...)`` as ``opener``, closed after the test."""
-    contexts = []
-
-    def open_page(path: str, **options):
-        page = opener(path, **options)
-        contexts.append(page.context)
-        return page
-
-    yield open_page
+    yield open_
     for context in contexts:
         context.close()
 
@@ -192,25 +202,37 @@ def page_of(site):
 
 
 @pytest.fixture
-def explorer(open_page, page_of):
+def explorer(stage, page_of, site_url):
     """Open an explorer, alive, on its page or (by default) on what is left of it without the text.
 
     ``still`` asks for reduced motion.
     """
 
-    def open_(slug, *, still=True, whole=False, **options):
-        options |= {} if whole else {"only": slug}
-        page = open_page(page_of(slug), reduced_motion=still, mathjax=False, **options)
-        host = page.locator(f"[data-explorer={slug}]").first
-        host.scroll_into_view_if_needed()
-        page.wait_for_selector(
-            f"[data-explorer={slug}][data-explorer-state=ready]", timeout=10_000
+    def open_(slug, *, still=True, whole=False, width=1280, height=900, dark=False):
+        stage.mouse.move(0, 0)
+        stage.set_viewport_size({"width": width, "height": height})
+        stage.emulate_media(
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce" if still else "no-preference",
         )
-        host.scroll_into_view_if_needed()
-        page.wait_for_timeout(200)
-        return host
+        stage.found.clear()
+        variant = "plain" if whole else f"only={slug}"
+        stage.goto(f"{site_url}{page_of(slug)}?{variant}", wait_until="load")
+        return alive(stage, slug)
 
     return open_
+
+
+def alive(page, slug):
+    """The explorer of a page, in view and ready."""
+    host = page.locator(f"[data-explorer={slug}]").first
+    host.scroll_into_view_if_needed()
+    page.wait_for_selector(
+        f"[data-explorer={slug}][data-explorer-state=ready]", timeout=10_000
+    )
+    host.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    return host
 
 
 def control(host, role, name):
@@ -218,10 +240,12 @@ def control(host, role, name):
     return host.get_by_role(role, name=name, exact=True)
 
 
-@pytest.fixture
-def call(open_page, site_url):
+@pytest.fixture(scope="session")
+def call(browser, site_url):
     """``call(slug, name, argument_lists)``: an exported function of an explorer, once per list."""
-    page = open_page("sources.html", mathjax=False)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(site_url + "sources.html?plain")
 
     def call_(slug, name, argument_lists):
         return page.evaluate(
@@ -229,11 +253,8 @@ def call(open_page, site_url):
               const module = await import(url), plain = x => x?.length === undefined ? x : [...x];
               return all.map(a => plain(module[name](...a)));
             }""",
-            [
-                f"{site_url.rstrip('/')}/_static/explorers/{slug}.mjs",
-                name,
-                argument_lists,
-            ],
+            [f"{site_url}_static/explorers/{slug}.mjs", name, argument_lists],
         )
 
-    return call_
+    yield call_
+    context.close()

@@ -357,7 +357,7 @@ def test_state_goes_both_ways(explorer, site_url, slug):
           undo();
           return {shown, saved, left: Object.values(on).reduce((n, s) => n + s.size, 0)};
         }""",
-        f"{site_url.rstrip('/')}/_static/explorers/{slug}.mjs",
+        f"{site_url}_static/explorers/{slug}.mjs",
     )
     assert answer == {"shown": True, "saved": True, "left": 0}
 
@@ -373,7 +373,7 @@ def test_without_javascript_the_picture_remains(open_page, page_of, slug):
 
 @every
 def test_a_module_that_fails_leaves_the_picture(open_page, page_of, slug):
-    page = open_page(page_of(slug), mathjax=False, only=slug)
+    page = open_page(f"{page_of(slug)}?only={slug}")
     said = []
     page.on(
         "console",

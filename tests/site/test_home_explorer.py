@@ -58,7 +58,7 @@ def test_the_way_back_is_ddim(open_page, site_url, emblem):
           return {levels: m.levels, last: [...back.states.at(-1)]};
         }""",
         [
-            f"{site_url.rstrip('/')}/_static/explorers/home.mjs",
+            f"{site_url}_static/explorers/home.mjs",
             starts.flatten().tolist(),
         ],
     )

@@ -1,5 +1,6 @@
 """The guards of the site: faults planted in a copy of a page are caught and named."""
 
+import os
 import shutil
 
 import page_rules
@@ -16,11 +17,10 @@ def planted(site, tmp_path, open_page):
 
     def planted(text):
         copy = tmp_path / "site"
-        shutil.copytree(site, copy)
-        page = copy / PAGE
-        page.write_text(
-            page.read_text("utf-8").replace("</article>", f"{text}</article>"), "utf-8"
-        )
+        shutil.copytree(site, copy, copy_function=os.symlink)
+        page, html = copy / PAGE, (site / PAGE).read_text("utf-8")
+        page.unlink()  # a new file: the old one is the site's own
+        page.write_text(html.replace("</article>", f"{text}</article>"), "utf-8")
         servers.append(serve(copy))
         base = f"http://127.0.0.1:{servers[-1].server_port}/"
         return copy, lambda **options: open_page(PAGE, base=base, **options)

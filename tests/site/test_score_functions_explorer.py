@@ -92,7 +92,7 @@ def walked(explorer, site_url):
     page = explorer("score_functions").page
 
     def run(*arguments):
-        url = f"{site_url.rstrip('/')}/_static/explorers/score_functions.mjs"
+        url = f"{site_url}_static/explorers/score_functions.mjs"
         return page.evaluate(RUN, [url, *arguments])
 
     return run

@@ -1,6 +1,6 @@
 r"""Preconditioning: how a network ``F`` becomes a denoiser ``D``, for each habit of the literature.
 
-Every habit is one row of Karras et al. 2022, table 1, or an addition to it in the same form.
+Every habit is one column of Karras et al. 2022, table 1, or an addition to it in the same form.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Precond:
 
         .. math:: \lambda(\sigma) = c_{\mathrm{out}}(\sigma)^{-2}
 
-        All rows of Karras et al. 2022, table 1, have this weight: ``1 / sigma^2`` for VP and VE.
+        All columns of Karras et al. 2022, table 1, have this weight: ``1 / sigma^2`` for VP and VE.
         """
         require_finite("sigma", sigma)
         require(sigma > 0, "sigma must be > 0", sigma)

@@ -382,7 +382,7 @@ def ode_velocity(
 
     References
     ----------
-    Karras et al. 2022, equation 4 and appendix B.2.
+    Karras et al. 2022, equation 4 and appendix B.4.
     """
     require_finite("x", x)
     t = require_time("t", t, process, x)

@@ -640,7 +640,7 @@ def langevin(
 
     References
     ----------
-    Song and Ermon 2019, equation 4; Roberts and Tweedie 1996, section 1.
+    Song and Ermon 2019, equation 4; Roberts and Tweedie 1996.
     """
     require_finite("step", step)
     require(step > 0, "step must be > 0", step)
