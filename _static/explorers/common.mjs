@@ -250,6 +250,37 @@ export function animation(el, { frame, onStill }) {
   return self;
 }
 
+/**
+ * A film of `length` milliseconds that runs as an animation of `el`, and the button that plays, pauses and replays it. `paint`
+ * draws it at `clock`; `redraw` is called instead where the film starts, stops or is refreshed, if more than a frame changes there.
+ */
+export function player(el, { length, paint, redraw = paint }) {
+  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
+    self.playing = self.clock === length || !self.playing;
+    if (self.clock === length) self.clock = 0;
+    self.refresh();
+  } });
+  const motion = animation(el, {
+    frame(elapsed) {
+      self.clock = Math.min(length, self.clock + elapsed);
+      if (self.clock === length) self.refresh(); else paint();
+    },
+    onStill() { self.clock = length; self.refresh(); },
+  });
+  const self = {
+    el: play.el, clock: 0, playing: true, dispose: motion.dispose,
+    get running() { return self.playing && self.clock < length; },
+    restart() { Object.assign(self, { clock: 0, playing: true }); },
+    refresh() {
+      const { running } = self;
+      play.set(running ? "Pause" : self.clock < length ? "Play" : "Replay");
+      redraw();
+      if (running) motion.play(); else motion.pause();
+    },
+  };
+  return self;
+}
+
 /** Colours of the stylesheet for a canvas, which cannot resolve variables itself. */
 export function palette(el) {
   const style = getComputedStyle(el);

@@ -1,6 +1,6 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, rgb, scale, slider,
+  announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, rgb, scale, slider,
   stage, svg, text, ticks, xorshift32,
 } from "./common.mjs";
 
@@ -72,7 +72,7 @@ const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 
 function render({ model, el }) {
-  let x, st, ratio, seed, points, tops, ink, clock = 0, playing = true;
+  let x, st, ratio, seed, points, tops, ink;
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -85,13 +85,9 @@ function render({ model, el }) {
     ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
       onInput: (v) => put({ ratio: v }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-REACH, REACH, LEFT, board.width - LEFT);
   const sky = () => scale(0, 1.08 * Math.max(...range(200).map((t) => noisyDensity(REACH * (2 * t - 1), st))), TOP, SKY);
   const ring = handle({
@@ -111,9 +107,9 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)), caption, voice.el);
+    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)), caption, voice.el);
 
-  const landed = () => (clock === LENGTH ? COUNT : points.filter((_, i) => clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
+  const landed = () => (film.clock === LENGTH ? COUNT : points.filter((_, i) => film.clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
 
   function layout() {
     if (!board.width || !points) return;
@@ -158,7 +154,7 @@ function render({ model, el }) {
     pen.clearRect(0, 0, board.width, HEIGHT);
     let last = 0;
     points.forEach(({ to, wobble }, i) => {
-      const born = (i / COUNT) * (LENGTH - FALL), t = clock === LENGTH ? 1 : (clock - born) / FALL;
+      const born = (i / COUNT) * (LENGTH - FALL), t = film.clock === LENGTH ? 1 : (film.clock - born) / FALL;
       if (t >= 1) {
         const bin = Math.floor(BINS * (to + REACH) / (2 * REACH));
         if (bin >= 0 && bin < BINS) counts[bin]++;
@@ -200,25 +196,10 @@ function render({ model, el }) {
           : "One picture is behind this value, and all three bells are close.";
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = seed, given = (name) => clamp(name, Number(model.get(name)));
     [x, st, ratio, seed] = [given("x"), given("st"), given("ratio"), model.get("seed")];
-    if (seed !== old) [clock, playing] = [0, true];
+    if (seed !== old) film.restart();
     points = draws(seed, COUNT, x, st, ratio * st);
     for (const [name, value] of Object.entries({ x, st: Math.log(st), ratio })) dials[name].set(value);
     const said = words();
@@ -226,12 +207,12 @@ function render({ model, el }) {
     board.svg.setAttribute("aria-label", `From the noisy value ${fixed(x)} at noise level ${fixed(st)} one step back to level `
       + `${fixed(ratio * st)}: the exact law, and three normal laws. ${said}`);
     layout();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(said);
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, heatMap, html, key, line, number, onModel, onTheme, pointer, rgb,
-  scale, segmented, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, curve, explorer, handle, hash, heatMap, html, key, line, number, onModel, onTheme, player, pointer,
+  rgb, scale, segmented, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -128,7 +128,7 @@ const EDGE = 3, BINS = 60, LENGTH = 7000;
 const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 30, RIGHT = 10;
 
 function render({ model, el }) {
-  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, clock = 0, playing = true, hover = null, spoken = 0;
+  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, hover = null, spoken = 0;
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -142,13 +142,9 @@ function render({ model, el }) {
     w: dial("weight of ring", "w", 0.01),
   };
   const pick = segmented({ label: "Process", options: Object.keys(PROCESSES), onChange: (value) => put({ process: value }) });
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New noise", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-EDGE, EDGE, LEFT, board.width - RIGHT);
   const down = scale(1, 0, TOP, FLOOR), size = () => [board.width, FLOOR];
   const value = (px) => -EDGE + ((px - LEFT) / (board.width - LEFT - RIGHT)) * 2 * EDGE;
@@ -171,7 +167,7 @@ function render({ model, el }) {
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, pick.el, ...Object.values(dials).map((d) => d.el)), board.el,
     html("div", { class: "ex-lab" }, html("div", { class: "ex-legend" }, left, right, key("line", "exact density")),
-      html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+      html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     html("div", { class: "ex-verdict ex-ways" }, badge, why), coefficients, caption, voice.el);
 
   /** Positions at a time between two steps. */
@@ -213,7 +209,7 @@ function render({ model, el }) {
 
   function paint() {
     if (!board.width || !paths || !picture) return;
-    const { pen } = board, style = getComputedStyle(el), X = across(), front = 1 - clock / LENGTH;
+    const { pen } = board, style = getComputedStyle(el), X = across(), front = 1 - film.clock / LENGTH;
     const colours = [style.getPropertyValue("--ex-second"), style.getPropertyValue("--ex-accent")];
     const time = hover ?? Math.max(t, front), y = snapshot(time), now = PROCESSES[process](time);
     pen.clearRect(0, 0, board.width, HEIGHT);
@@ -261,7 +257,7 @@ function render({ model, el }) {
     look.replaceChildren(mark, curve(tops.map(([v, q]) => [X(v), rise(q)])), line("axis", LEFT, GROUND, board.width - RIGHT, GROUND),
       text(`t = ${fixed(time)}`, LEFT + 4, CEILING - 12, "start"));
     // Numbers that change with every frame cannot be read.
-    const moving = playing && clock < LENGTH && hover === null, clockNow = performance.now();
+    const moving = film.running && hover === null, clockNow = performance.now();
     if (moving && clockNow - spoken < 250) return;
     spoken = clockNow;
     mark.setAttribute("data-share", words(time, y, now));
@@ -281,28 +277,13 @@ function render({ model, el }) {
     return W1;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = seed, given = (name) => clamp(name, Number(model.get(name)));
     [c, t, w, m1, m2] = ["c", "t", "w", "m1", "m2"].map(given);
     [n, seed] = [Math.round(given("n")), model.get("seed")];
     process = model.get("process") in PROCESSES ? model.get("process") : defaults.process;
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       z = normals(seed, (LIMITS.n[1] + 1) * PARTICLES);
     }
     paths = walkBack(process, n, c, w, m1, m2, z, PARTICLES);
@@ -310,7 +291,7 @@ function render({ model, el }) {
     for (const [name, v] of Object.entries({ c, t, w, n: Math.log10(n) })) dials[name].set(v);
     pick.set(process);
     layout();
-    refresh();
+    film.refresh();
     const said = `${badge.textContent}, ${process}, ${n} steps: ${why.textContent}. ${caption.textContent}`;
     board.svg.setAttribute("aria-label", `The density of the noising process over time, ${SHOWN} reverse paths across it, and a histogram `
       + `of ${PARTICLES} particles at one time. ${said}`);
@@ -318,7 +299,7 @@ function render({ model, el }) {
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

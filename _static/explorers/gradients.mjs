@@ -1,7 +1,7 @@
 // Turn the arrow: slopes in every direction, measured, against what the gradient promises; then other rulers.
 import {
-  animation, announcer, arrow, button, contourMap, disc, dragging, explorer, html, key, line, number, onModel,
-  onTheme, palette, rgb, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
+  announcer, arrow, contourMap, disc, dragging, explorer, html, key, line, number, onModel, onTheme, palette, player, rgb,
+  scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -86,13 +86,13 @@ const clamp = (v, [low, high]) => Math.max(low, Math.min(high, v));
 const tidy = (v) => number(Math.abs(v) < 5e-9 ? 0 : v).replace(/^0\.00$/, "0");
 
 function render({ model, el }) {
-  let surface, view, x, y, theta, shown, map = null, mapKey, clock = 0, playing = true, holding = "point";
+  let surface, view, x, y, theta, shown, map = null, mapKey, holding = "point";
   const put = (values) => {
     for (const [name, value] of Object.entries(values)) model.set(name, value);
     model.save_changes();
   };
   // Any deliberate move ends the opening turn.
-  const move = (values) => { clock = TURN; playing = false; put(values); };
+  const move = (values) => { film.clock = TURN; put(values); };
   const pickSurface = segmented({
     label: "Surface", options: Object.keys(SURFACES),
     onChange(value) { const [sx, sy, st] = SURFACES[value].start; move({ surface: value, x: sx, y: sy, theta: st }); },
@@ -107,12 +107,8 @@ function render({ model, el }) {
       onInput: (v) => move({ theta: v }),
     }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === TURN || !playing;
-    if (clock === TURN) clock = 0;
-    refresh();
-  } });
   const land = stage({ height: HEIGHT, onResize: redraw }), plot = stage({ height: HEIGHT, onResize: redraw });
+  const film = player(land.el, { length: TURN, paint });
   const hand = html("div", { class: "ex-drag" }), dial = html("div", { class: "ex-drag ex-drag-x" });
   land.el.append(hand);
   plot.el.append(dial);
@@ -121,7 +117,7 @@ function render({ model, el }) {
   const verdict = html("div", { class: "ex-legend ex-verdict" }, badge, values);
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, pickSurface.el, pickView.el,
-      sliders.x.el, sliders.y.el, sliders.theta.el, html("div", { class: "ex-buttons" }, play.el)),
+      sliders.x.el, sliders.y.el, sliders.theta.el, html("div", { class: "ex-buttons" }, film.el)),
     html("div", { class: "ex-pair" }, land.el, plot.el), verdict, keys, caption, voice.el);
 
   // The map is a square as large as fits, at the left of its stage.
@@ -298,9 +294,9 @@ function render({ model, el }) {
   let now;
   function paint() {
     if (!land.width || !plot.width || !now) return;
-    const turn = clock / TURN, ease = turn * turn * (3 - 2 * turn);
+    const turn = film.clock / TURN, ease = turn * turn * (3 - 2 * turn);
     shown = ((((theta + 360 * ease + 180) % 360) + 360) % 360) - 180;
-    if (clock === TURN || clock === 0) shown = theta;
+    if (film.clock === TURN || film.clock === 0) shown = theta;
     const colour = colours();
     paintMap(now, colour);
     paintPlot(now, colour);
@@ -316,21 +312,6 @@ function render({ model, el }) {
       ...xAxis([-2, -1, 0, 1, 2].map((v) => [v, String(v).replace("-", "−")]), px, box),
       ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, String(v).replace("-", "−")]), py, box));
     paint();
-  }
-
-  const motion = animation(land.el, {
-    frame(elapsed) {
-      if (playing) clock = Math.min(TURN, clock + elapsed);
-      if (clock === TURN) { playing = false; refresh(); } else paint();
-    },
-    onStill() { clock = TURN; playing = false; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < TURN;
-    play.set(busy ? "Pause" : clock < TURN ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
   }
 
   const LEGENDS = {
@@ -349,12 +330,12 @@ function render({ model, el }) {
     caption.textContent = view === "slopes" ? SURFACES[surface].text
       : "Three unit balls and where each finds the ground steepest: a corner, the gradient’s direction, a corner of signs.";
     redraw();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(`${badge.textContent}. ${values.textContent}.`);
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(redraw)];
-  return () => [...undo, motion.dispose, land.dispose, plot.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, land.dispose, plot.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

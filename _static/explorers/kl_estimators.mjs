@@ -1,6 +1,6 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  animation, announcer, button, curve, disc, explorer, handle, hash, html, key, line, number, onModel, onTheme, scale, slider,
+  announcer, button, curve, disc, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, scale, slider,
   stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
@@ -89,7 +89,7 @@ const LENGTH = 9000, REACH = 5.4;
 const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = 0, HIGH = 2;
 
 function render({ model, el }) {
-  let m, s, n, lam, seed, x, runs, exact, truth, places, clock = 0, playing = true;
+  let m, s, n, lam, seed, x, runs, exact, truth, places;
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -102,13 +102,9 @@ function render({ model, el }) {
       onInput: (v) => put({ n: Math.round(10 ** v) }) }),
     lam: dial("coefficient λ", "lam", 0.01, (v) => fixed(v)),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New samples", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const size = () => [board.width, GROUND];
   const across = () => scale(-REACH, REACH, 6, board.width - 6);
   const value = (px) => -REACH + ((px - 6) / (board.width - 12)) * 2 * REACH;
@@ -135,10 +131,10 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-words" });
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     html("div", { class: "ex-verdict" }, badge, why), caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (0.3 + 0.7 * clock / LENGTH) + 1e-9)));
+  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (0.3 + 0.7 * film.clock / LENGTH) + 1e-9)));
   const right = () => board.width - GUTTER;
   const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => Math.max(LOW, Math.min(HIGH, v));
   const time = () => scale(0, Math.log(n), LEFT, right());
@@ -236,26 +232,11 @@ function render({ model, el }) {
     return `m = ${fixed(m)}, s = ${fixed(s)}. ${badge.textContent}, ${why.textContent}. ${caption.textContent}`;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = seed, given = (name) => clamp(name, Number(model.get(name)));
     [m, s, n, lam, seed] = [given("m"), given("s"), Math.round(given("n")), given("lam"), model.get("seed")];
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       x = normals(seed, MOST);
     }
     truth = moments(m, s).kl;
@@ -266,12 +247,12 @@ function render({ model, el }) {
     board.svg.setAttribute("aria-label", `The densities of q and p, and running means of four estimators over ${n} samples, in `
       + `units of the true divergence ${number(truth)}. ${said}`);
     layout();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(said);
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  animation, announcer, button, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, power, scale,
-  segmented, slider, stage, svg, text, trace, xAxis, yAxis,
+  announcer, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, player, power, scale, segmented,
+  slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -160,13 +160,13 @@ const ARM = 63, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADE
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {
-  let q = {}, g, paths, lengths, clock = 0, playing = true;
+  let q = {}, g, paths, lengths;
   const put = (changes) => {
     for (const [name, v] of Object.entries(changes)) model.set(name, v);
     model.save_changes();
   };
   const shapes = segmented({ label: "Shape", options: Object.keys(SHAPES), onChange(shape) {
-    [clock, playing] = [0, true];
+    film.restart();
     put(SHAPES[shape]);
   } });
   const dial = (name, label, min, max, step, format) =>
@@ -177,12 +177,8 @@ function render({ model, el }) {
     dial("angle", "angle", -180, 180, 1, degrees), dial("tilt", "tilt along arm 2", -2, 2, 0.1, fixed),
     dial("eta", "step η", 0.01, 0.6, 0.01, fixed), dial("beta", "momentum β", 0, 0.99, 0.01, fixed),
   ]);
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const world = (px, py) => [(px - g.cx) / g.unit, (g.cy - py) / g.unit];
   const pixel = ([x, y]) => [g.cx + x * g.unit, g.cy - y * g.unit];
   const axis = (i) => {
@@ -236,7 +232,7 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-caption-fixed" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, shapes.el, ...Object.values(dials).map((d) => d.el)),
-    board.el, html("div", { class: "ex-methods" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, play.el)),
+    board.el, html("div", { class: "ex-methods" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, film.el)),
     caption, voice.el);
 
   function layout() {
@@ -278,7 +274,7 @@ function render({ model, el }) {
   function paint() {
     if (!g) return;
     const { pen } = board, style = palette(el), accent = getComputedStyle(el).getPropertyValue("--ex-accent");
-    const head = Math.min(STEPS, clock / PACE), whole = Math.floor(head);
+    const head = Math.min(STEPS, film.clock / PACE), whole = Math.floor(head);
     pen.clearRect(0, 0, board.width, HEIGHT);
     const colours = [style.second, accent, style.text];
     lengths.forEach((all, i) => {
@@ -302,20 +298,6 @@ function render({ model, el }) {
     });
     pen.restore();
     rows[0].output.setAttribute("data-share", head / STEPS);
-  }
-
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      if (playing) clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
   }
 
   function change() {
@@ -345,12 +327,12 @@ function render({ model, el }) {
       + `${fixed(q.lambda2)}. ${caption.textContent} Gradient descent: ${rows[0].output.value}. Heavy ball: `
       + `${rows[1].output.value}. Conjugate gradients: ${rows[2].output.value}.`);
     layout();
-    refresh();
+    film.refresh();
     if (!first) voice.say(caption.textContent);
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // What denoising score matching sees: noisy targets on one line for each data point, and the regression that finds the score.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, scale, slider, stage, svg,
-  text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, scale, slider, stage,
+  svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -85,7 +85,7 @@ const LENGTH = 7000;
 const HILL = 14, GROUND = 118, TOP = 176, FLOOR = 420, BAR = 466, HEIGHT = 496, LEFT = 36;
 
 function render({ model, el }) {
-  let points, sigma, n, seed, draws, clock = 0, playing = true, bars = [];
+  let points, sigma, n, seed, draws, bars = [];
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -96,13 +96,9 @@ function render({ model, el }) {
     n: slider({ label: "noise draws n", min: Math.log10(LIMITS.n[0]), max: Math.log10(MOST), step: 0.01,
       format: (v) => String(Math.round(10 ** v)), onInput: (value) => put({ n: Math.round(10 ** value) }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize() { layout(); words(); } });
+  const film = player(board.el, { length: LENGTH, paint, redraw: words });
   const across = () => scale(-REACH, REACH, LEFT, board.width - 6);
   const value = (px) => -REACH + ((px - LEFT) / (board.width - 6 - LEFT)) * 2 * REACH;
   const grips = defaults.points.map((_, i) => {
@@ -118,13 +114,13 @@ function render({ model, el }) {
   const verdict = html("p", { class: "ex-verdict ex-loss" }), voice = announcer();
   const caption = html("p", { class: "ex-caption ex-words" });
   explorer(
-    el, html("div", { class: "ex-controls" }, dials.sigma.el, dials.n.el, html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+    el, html("div", { class: "ex-controls" }, dials.sigma.el, dials.n.el, html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     board.el,
     html("div", { class: "ex-legend" }, key("dot", "training pair, in the colour of its data point"),
       key("line", "regression"), key("line ex-absent", "exact score")),
     verdict, caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.round(n * (clock / LENGTH) ** 2)));
+  const shown = () => Math.max(1, Math.min(n, Math.round(n * (film.clock / LENGTH) ** 2)));
   const limit = () => 3.4 / sigma;
   const height = () => scale(-limit(), limit(), FLOOR, TOP);
 
@@ -203,34 +199,19 @@ function render({ model, el }) {
     return `σ = ${fixed(sigma)}, ${n} draws. Loss ${number(excess + irreducible)}, of which ${number(irreducible)} irreducible. ${caption.textContent}`;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    words();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = seed;
     sigma = clamp(Number(model.get("sigma")), LIMITS.sigma);
     n = Math.round(clamp(Number(model.get("n")), LIMITS.n));
     [points, seed] = [model.get("points").map(Number), model.get("seed")];
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       draws = noise(seed, MOST, points.length);
     }
     dials.sigma.set(sigma);
     dials.n.set(Math.log10(n));
     layout();
-    refresh();
+    film.refresh();
     const said = words();
     board.svg.setAttribute("aria-label", "The density of four blurred data points; below it training targets on one falling line for "
       + `each data point, the exact score and a binned regression; a bar that splits the loss. ${said}`);
@@ -238,7 +219,7 @@ function render({ model, el }) {
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Design-space console: one law on a line, any process, grid and solver; what changes is the left panel, what stays is the right one.
 import {
-  animation, announcer, button, curve, disc, explorer, handle, hash, html, line, number, onModel, onTheme, power, scale,
-  segmented, slider, stage, svg, text, trace, xorshift32,
+  announcer, curve, disc, explorer, handle, hash, html, line, number, onModel, onTheme, player, power, scale, segmented,
+  slider, stage, svg, text, trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -154,7 +154,7 @@ const WORDS = {
 const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 46, LEFT = 38, RIGHT = 10, DURATION = 3200, REACH = 2.6;
 
 function render({ model, el }) {
-  let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, clock = 0, playing = true, past = [];
+  let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, past = [];
   const put = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
@@ -165,12 +165,8 @@ function render({ model, el }) {
     solver: choose("solver", "solver", SOLVERS),
     n: slider({ label: "steps N", min: 2, max: MOST, step: 1, format: String, onInput: (value) => put({ n: value }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === DURATION || !playing;
-    if (clock === DURATION) clock = 0;
-    refresh();
-  } });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: DURATION, paint });
   const half = () => (board.width - LEFT - RIGHT - GAP) / 2;
   const box = (i) => { const from = LEFT + i * (half() + GAP); return [from, from + half()]; };
   const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(Math.max(-REACH, Math.min(REACH, v)));
@@ -192,9 +188,9 @@ function render({ model, el }) {
   const verdict = html("p", { class: "ex-verdict" }), caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-console" }, dials.process.el, dials.grid.el, dials.solver.el, dials.n.el,
-      html("div", { class: "ex-buttons" }, play.el)), board.el, verdict, caption, voice.el);
+      html("div", { class: "ex-buttons" }, film.el)), board.el, verdict, caption, voice.el);
 
-  const share = () => Math.min(1, clock / DURATION);
+  const share = () => Math.min(1, film.clock / DURATION);
   const time = (sigma) => (sigma === 0 && process === "VE" ? PROCESSES.VE.inverse(0) : PROCESSES[process].inverse(sigma));
   const size = (x, sigma) => PROCESSES[process].s(time(sigma)) * x;
   const width = () => (["VP", "flow"].includes(process) ? 2.4 : 190);
@@ -271,21 +267,6 @@ function render({ model, el }) {
     [...marks, mine].forEach((mark) => { mark.style.opacity = share() === 1 ? 1 : 0.12; });
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(DURATION, clock + elapsed);
-      if (clock === DURATION) refresh(); else paint();
-    },
-    onStill() { clock = DURATION; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < DURATION;
-    play.set(busy ? "Pause" : clock < DURATION ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = process && { process, grid, solver }, given = (name, among) => (among.includes(model.get(name)) ? model.get(name) : defaults[name]);
     const before = process && `${process} ${grid} ${solver} ${n}`;
@@ -294,7 +275,7 @@ function render({ model, el }) {
     n = Math.max(2, Math.min(MOST, Math.round(Number(model.get("n")))));
     z = Math.max(-2.2, Math.min(2.2, Number(model.get("z"))));
     if (old && (old.process !== process || old.grid !== grid || old.solver !== solver)) past = [...past, old].slice(-3);
-    if (before !== undefined && before !== `${process} ${grid} ${solver} ${n}` && !motion.still && playing) clock = 0;
+    if (before !== undefined && before !== `${process} ${grid} ${solver} ${n}` && film.playing) film.restart();
     sigmas = levels(grid, process, n);
     paths = LATENTS.map((x, j) => solve(solver, process, sigmas, x, NOISE[j]));
     own = solve(solver, process, sigmas, HIGH * z, NOISE[0]);
@@ -308,12 +289,12 @@ function render({ model, el }) {
     caption.textContent = WORDS[process] + free;
     board.svg.setAttribute("aria-label", `Trajectories of 25 latents under ${process}, grid ${grid}, ${solver}, ${n} steps. ${verdict.textContent}`);
     layout();
-    refresh();
+    film.refresh();
     if (before !== undefined) voice.say(`${verdict.textContent} ${caption.textContent}`);
   }
   change();
   const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
 }
 
 export default { render };
