@@ -380,18 +380,27 @@ export function arrow(pen, [x, y], [tx, ty], strokeStyle, lineWidth = 2) {
   pen.fill();
 }
 
-/** Runs `callback` when the site or JupyterLab switches between light and dark; returns the undo. */
-export function onTheme(callback) {
-  const observer = new MutationObserver(callback);
-  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
-  return () => observer.disconnect();
-}
+/** Sets several values of the model at once: `setter(model)({ n: 3, seed: 2 })`. */
+export const setter = (model) => (changes) => {
+  for (const [name, value] of Object.entries(changes)) model.set(name, value);
+  model.save_changes();
+};
 
-/** Runs `callback` when one of `keys` changes in the model, whoever changed it; returns the undo. */
-export function onModel(model, keys, callback) {
-  keys.forEach((key) => model.on(`change:${key}`, callback));
-  return () => keys.forEach((key) => model.off(`change:${key}`, callback));
+/**
+ * Runs `change` now and when a value of `defaults` changes in the model, whoever changed it, and `redraw` when the site or
+ * JupyterLab switches between light and dark; returns the undo, which disposes of the `parts` as well.
+ */
+export function follow(model, defaults, { change, redraw, parts }) {
+  const events = Object.keys(defaults).map((name) => `change:${name}`), theme = new MutationObserver(redraw);
+  change();
+  events.forEach((event) => model.on(event, change));
+  theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
+  return () => {
+    events.forEach((event) => model.off(event, change));
+    theme.disconnect();
+    parts.forEach((part) => part.dispose());
+  };
 }
 
 /** Hidden text for screen readers, spoken once the reader has come to rest. */

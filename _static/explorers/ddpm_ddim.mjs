@@ -1,6 +1,6 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
-  announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, rgb, scale, slider,
+  announcer, button, curve, explorer, follow, handle, hash, html, key, line, number, player, rgb, scale, setter, slider,
   stage, svg, text, ticks, xorshift32,
 } from "./common.mjs";
 
@@ -73,10 +73,7 @@ const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1
 
 function render({ model, el }) {
   let x, st, ratio, seed, points, tops, ink;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dials = {
     x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
       onInput: (v) => put({ x: v }) }),
@@ -210,9 +207,7 @@ function render({ model, el }) {
     film.refresh();
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

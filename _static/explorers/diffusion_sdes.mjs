@@ -1,7 +1,7 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  announcer, button, curve, explorer, handle, hash, heatMap, html, key, line, number, onModel, onTheme, player, pointer,
-  rgb, scale, segmented, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, curve, explorer, follow, handle, hash, heatMap, html, key, line, number, player, pointer, rgb, scale,
+  segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -129,10 +129,7 @@ const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 3
 
 function render({ model, el }) {
   let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, hover = null, spoken = 0;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dial = (label, name, step, format = fixed) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
@@ -297,9 +294,7 @@ function render({ model, el }) {
       + `of ${PARTICLES} particles at one time. ${said}`);
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Turn the arrow: slopes in every direction, measured, against what the gradient promises; then other rulers.
 import {
-  announcer, arrow, contourMap, disc, dragging, explorer, html, key, line, number, onModel, onTheme, palette, player, rgb,
-  scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
+  announcer, arrow, contourMap, disc, dragging, explorer, follow, html, key, line, number, palette, player, rgb, scale,
+  segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -87,10 +87,7 @@ const tidy = (v) => number(Math.abs(v) < 5e-9 ? 0 : v).replace(/^0\.00$/, "0");
 
 function render({ model, el }) {
   let surface, view, x, y, theta, shown, map = null, mapKey, holding = "point";
-  const put = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   // Any deliberate move ends the opening turn.
   const move = (values) => { film.clock = TURN; put(values); };
   const pickSurface = segmented({
@@ -333,9 +330,7 @@ function render({ model, el }) {
     film.refresh();
     if (old !== undefined) voice.say(`${badge.textContent}. ${values.textContent}.`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(redraw)];
-  return () => [...undo, film.dispose, land.dispose, plot.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw, parts: [film, land, plot, voice] });
 }
 
 export default { render };

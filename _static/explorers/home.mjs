@@ -1,6 +1,6 @@
 // The thread of the book: walks become a bell, and along the score of the blurred picture the noise becomes a picture.
 import {
-  animation, announcer, button, explorer, hash, html, onModel, onTheme, palette, slider, specks, stage, trace, xorshift32,
+  animation, announcer, button, explorer, follow, hash, html, palette, setter, slider, specks, stage, trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -95,10 +95,7 @@ const WORDS = {
 function render({ model, el }) {
   let time, seed, there, back, playing = true, drawn = null;
   const points = picture();
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dial = slider({ label: "time", min: 0, max: 1, step: 0.005, format: (v) => `${Math.round(100 * v)} %`,
     onInput: (v) => { playing = false; put({ time: v }); refresh(); } });
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
@@ -114,7 +111,7 @@ function render({ model, el }) {
     html("div", { class: "ex-controls" }, dial.el, html("div", { class: "ex-buttons" }, play.el, fresh.el)), voice.el);
 
   /** Where motion is unwelcome the story begins at its end. */
-  const begin = () => (film.still ? 1 : 0);
+  const begin = () => (motion.still ? 1 : 0);
 
   function read() {
     const [t, s] = [model.get("time"), model.get("seed")];
@@ -173,7 +170,7 @@ function render({ model, el }) {
     }
   }
 
-  const film = animation(el, {
+  const motion = animation(el, {
     frame(elapsed) {
       if (back.states.length <= LEVELS) descend(back, points); // a little ahead, so that no frame has to wait
       model.set("time", Math.min(1, time + elapsed / (1000 * SECONDS)));
@@ -184,13 +181,11 @@ function render({ model, el }) {
   function refresh() {
     dial.set(time);
     play.set(...(playing ? ["Pause"] : time >= 1 ? ["Replay", "Again"] : ["Play"]));
-    if (playing) film.play(); else film.pause();
+    if (playing) motion.play(); else motion.pause();
     draw();
   }
   model.set("time", begin());
-  read();
-  const undo = [onModel(model, Object.keys(defaults), read), onTheme(draw)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change: read, redraw: draw, parts: [motion, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  announcer, button, curve, disc, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, scale, slider,
+  announcer, button, curve, disc, explorer, follow, handle, hash, html, key, line, number, player, scale, setter, slider,
   stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
@@ -90,10 +90,7 @@ const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, 
 
 function render({ model, el }) {
   let m, s, n, lam, seed, x, runs, exact, truth, places;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dial = (label, name, step, format) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
@@ -250,9 +247,7 @@ function render({ model, el }) {
     film.refresh();
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

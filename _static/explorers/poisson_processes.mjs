@@ -1,7 +1,7 @@
 // A ward in which births arrive live: thinned by a slider, counted row by row, held against the Poisson law.
 import {
-  announcer, button, disc, explorer, hash, html, key, line, number, onModel, onTheme, palette, picker, player, scale,
-  segmented, slider, stage, svg, text, ticks, xAxis, xorshift32, yAxis,
+  announcer, button, disc, explorer, follow, hash, html, key, line, number, palette, picker, player, scale, segmented,
+  slider, stage, svg, text, ticks, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -239,9 +239,7 @@ function render({ model, el }) {
       voice.say(`Births ${state.arrivals}, mean ${mu.toFixed(2)}, variance over mean ${seen?.ratio.toFixed(2) ?? 1}.`);
     }
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  announcer, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, player, power, scale, segmented,
+  announcer, disc, explorer, follow, handle, html, key, line, number, palette, player, power, scale, segmented, setter,
   slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
@@ -161,10 +161,7 @@ const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {
   let q = {}, g, paths, lengths;
-  const put = (changes) => {
-    for (const [name, v] of Object.entries(changes)) model.set(name, v);
-    model.save_changes();
-  };
+  const put = setter(model);
   const shapes = segmented({ label: "Shape", options: Object.keys(SHAPES), onChange(shape) {
     film.restart();
     put(SHAPES[shape]);
@@ -330,9 +327,7 @@ function render({ model, el }) {
     film.refresh();
     if (!first) voice.say(caption.textContent);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Galton board with memory: four laws of the simple random walk, exact, in the limit and simulated.
 import {
-  animation, announcer, button, curve, disc, explorer, hash, html, key, line, number, onModel, onTheme, palette, picker,
-  power, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  animation, announcer, button, curve, disc, explorer, follow, hash, html, key, line, number, palette, picker, power, scale,
+  segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -337,9 +337,7 @@ function render({ model, el }) {
     refresh();
     if (old !== undefined) voice.say(`${n} steps, p = ${p.toFixed(2)}, ${view}. Most likely ${describe(bar.home())}.`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [motion, board, voice] });
 }
 
 export default { render };

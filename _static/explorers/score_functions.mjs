@@ -1,6 +1,7 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, slider, specks, stage, svg, xorshift32,
+  animation, announcer, button, explorer, follow, handle, hash, heatMap, html, rgb, setter, slider, specks, stage, svg,
+  xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -90,10 +91,7 @@ const clamp = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 function render({ model, el }) {
   let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null, paper;
   let time = 0, falling = true, late = 0, playing = true; // the opening is an anneal
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const stay = () => { [time, falling] = [1, false]; };
   const dials = {
     sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: (v) => fixed(Number(v)),
@@ -269,9 +267,7 @@ function render({ model, el }) {
     if (!first) voice.say(said);
     refresh();
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [motion, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // What denoising score matching sees: noisy targets on one line for each data point, and the regression that finds the score.
 import {
-  announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, player, scale, slider, stage,
+  announcer, button, curve, explorer, follow, handle, hash, html, key, line, number, player, scale, setter, slider, stage,
   svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
@@ -86,10 +86,7 @@ const HILL = 14, GROUND = 118, TOP = 176, FLOOR = 420, BAR = 466, HEIGHT = 496, 
 
 function render({ model, el }) {
   let points, sigma, n, seed, draws, bars = [];
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dials = {
     sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: (v) => fixed(Number(v)),
       onInput: (value) => put({ sigma: value }) }),
@@ -217,9 +214,7 @@ function render({ model, el }) {
       + `each data point, the exact score and a binned regression; a bar that splits the loss. ${said}`);
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // Design-space console: one law on a line, any process, grid and solver; what changes is the left panel, what stays is the right one.
 import {
-  announcer, curve, disc, explorer, handle, hash, html, line, number, onModel, onTheme, player, power, scale, segmented,
+  announcer, curve, disc, explorer, follow, handle, hash, html, line, number, player, power, scale, segmented, setter,
   slider, stage, svg, text, trace, xorshift32,
 } from "./common.mjs";
 
@@ -155,10 +155,7 @@ const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 46, L
 
 function render({ model, el }) {
   let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, past = [];
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const choose = (label, name, options) => segmented({ label, options, onChange: (value) => put({ [name]: value }) });
   const dials = {
     process: choose("process", "process", Object.keys(PROCESSES)), grid: choose("grid", "grid", GRIDS),
@@ -292,9 +289,7 @@ function render({ model, el }) {
     film.refresh();
     if (before !== undefined) voice.say(`${verdict.textContent} ${caption.textContent}`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };
