@@ -148,7 +148,7 @@ export function picker({ label, places, home, describe, onPick }) {
     const moves = { ArrowRight: next, ArrowUp: next, ArrowLeft: back, ArrowDown: back, Home: 0, End: end };
     if (!(event.key in moves)) return;
     event.preventDefault();
-    pick(marks[Math.max(0, Math.min(end, moves[event.key]))]);
+    pick(marks[clamp(moves[event.key], [0, end])]);
   }
   function pick(i) {
     const before = self.picked;
@@ -196,7 +196,7 @@ export function handle({ label, kind = "ring", at, size, onMove, describe }) {
     onpointerup() { grip = null; },
     onpointercancel() { grip = null; },
   });
-  const move = (x, y) => onMove(...[x, y].map((v, i) => Math.max(6, Math.min(size()[i] - 6, v))));
+  const move = (x, y) => onMove(...[x, y].map((v, i) => clamp(v, [6, size()[i] - 6])));
   function onkeydown(event) {
     const [x, y] = at(), step = event.shiftKey ? 1 : 8;
     const moves = {
@@ -327,7 +327,7 @@ export function contourMap({ width, height, level, top, line: ink, tint }) {
       const k = j * row + i, rise = Math.hypot(u[k + 1] - u[k], u[k + row] - u[k]) + 1e-12;
       // How many pixels away the next line is; where lines crowd they fade into a shade.
       const near = Math.max(0, 1.1 - Math.abs(u[k] - Math.round(u[k])) / rise) * Math.min(1, 0.35 / rise + 0.25);
-      const fill = 0.42 * Math.max(0, Math.min(1, (Math.floor(u[k]) + 0.5) / top));
+      const fill = 0.42 * clamp((Math.floor(u[k]) + 0.5) / top, [0, 1]);
       const over = 0.45 * Math.min(1, near), alpha = over + fill * (1 - over), at = 4 * (j * width + i);
       for (let c = 0; c < 3; c++) {
         image.data[at + c] = alpha ? (ink[c] * over + tint[c] * fill * (1 - over)) / alpha : 0;
@@ -411,6 +411,7 @@ export function announcer() {
   return { el, say, dispose: () => clearTimeout(timer) };
 }
 
+export const clamp = (value, [low, high]) => Math.max(low, Math.min(high, value));
 export const scale = (from, to, start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
 
 /** About `count` round numbers in [from, to]. */
@@ -423,6 +424,9 @@ export function ticks(from, to, count, smallest = 0) {
 
 const raise = (digit) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];
 export const power = (exponent) => `10${String(exponent).replace(/./g, raise)}`;
+
+/** `digits` digits after the point, a true minus sign. */
+export const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 
 /** Three significant digits, powers of ten for what is small, a true minus sign. */
 export function number(value) {

@@ -1,7 +1,7 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
-  announcer, button, curve, explorer, follow, handle, hash, html, key, line, number, player, rgb, scale, setter, slider,
-  stage, svg, text, ticks, xorshift32,
+  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, html, key, line, number, player, rgb, scale,
+  setter, slider, stage, svg, text, ticks, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -67,19 +67,17 @@ export function draws(seed, count, x, st, ss) {
 const COUNT = 600, FALL = 1100, LENGTH = 6500, BINS = 48, REACH = 3.4, NOISE = 3.4;
 // Css pixels: the noisy law, the fall, the exact step, the noise below.
 const SKY = 26, TOP = 92, FLOOR = 338, PEAK = 186, DEEP = 470, CREST = 396, HEIGHT = 492, LEFT = 8;
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
 const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 
 function render({ model, el }) {
   let x, st, ratio, seed, points, tops, ink;
   const put = setter(model);
   const dials = {
-    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
+    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: fixed,
       onInput: (v) => put({ x: v }) }),
     st: slider({ label: "level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
-      format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp("st", Math.exp(v)) }) }),
-    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
+      format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp(Math.exp(v), LIMITS.st) }) }),
+    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: fixed,
       onInput: (v) => put({ ratio: v }) }),
   };
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
@@ -90,7 +88,7 @@ function render({ model, el }) {
   const ring = handle({
     label: "Noisy value", at: () => [across()(x), sky()(noisyDensity(x, st))], size: () => [board.width, TOP],
     describe: () => `x̂ₜ = ${fixed(x)}`,
-    onMove: (px) => put({ x: clamp("x", Math.round(100 * scale(LEFT, board.width - LEFT, -REACH, REACH)(px)) / 100) }),
+    onMove: (px) => put({ x: clamp(Math.round(100 * scale(LEFT, board.width - LEFT, -REACH, REACH)(px)) / 100, LIMITS.x) }),
   });
   board.el.append(ring.el);
   const rows = CHOICES.map((name, i) => {
@@ -194,7 +192,7 @@ function render({ model, el }) {
   }
 
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [x, st, ratio, seed] = [given("x"), given("st"), given("ratio"), model.get("seed")];
     if (seed !== old) film.restart();
     points = draws(seed, COUNT, x, st, ratio * st);

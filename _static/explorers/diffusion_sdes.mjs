@@ -1,7 +1,7 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  announcer, button, curve, explorer, follow, handle, hash, heatMap, html, key, line, number, player, pointer, rgb, scale,
-  segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, heatMap, html, key, line, number, player, pointer,
+  rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -121,8 +121,6 @@ export function correlation(a, b) {
   return both / own;
 }
 
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 const EDGE = 3, BINS = 60, LENGTH = 7000;
 // Css pixels: the cloud above, time falling from 1 to 0; the histogram at the time of the line below.
 const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 30, RIGHT = 10;
@@ -147,12 +145,12 @@ function render({ model, el }) {
   const value = (px) => -EDGE + ((px - LEFT) / (board.width - LEFT - RIGHT)) * 2 * EDGE;
   const hump = (label, name, kind) => handle({
     label, kind, at: () => [across()(name === "m1" ? m1 : m2), FLOOR], size, describe: () => fixed(name === "m1" ? m1 : m2),
-    onMove: (px) => put({ [name]: clamp(name, Math.round(100 * value(px)) / 100) }),
+    onMove: (px) => put({ [name]: clamp(Math.round(100 * value(px)) / 100, LIMITS[name]) }),
   });
   const humps = [hump("First hump", "m1", "ring"), hump("Second hump", "m2", "square")];
   const area = html("div", { class: "ex-look" });
   pointer(area, {
-    onMove: (_, py) => { hover = Math.max(0, Math.min(1, 1 - py / (FLOOR - TOP))); paint(); },
+    onMove: (_, py) => { hover = clamp(1 - py / (FLOOR - TOP), [0, 1]); paint(); },
     onLeave: () => { hover = null; paint(); },
   });
   board.el.append(area, ...humps.map((h) => h.el));
@@ -275,7 +273,7 @@ function render({ model, el }) {
   }
 
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [c, t, w, m1, m2] = ["c", "t", "w", "m1", "m2"].map(given);
     [n, seed] = [Math.round(given("n")), model.get("seed")];
     process = model.get("process") in PROCESSES ? model.get("process") : defaults.process;

@@ -1,7 +1,7 @@
 // Turn the arrow: slopes in every direction, measured, against what the gradient promises; then other rulers.
 import {
-  announcer, arrow, contourMap, disc, dragging, explorer, follow, html, key, line, number, palette, player, rgb, scale,
-  segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
+  announcer, arrow, clamp, contourMap, disc, dragging, explorer, fixed, follow, html, key, line, number, palette, player,
+  rgb, scale, segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -82,7 +82,6 @@ export function steepest(norm, gx, gy) {
 const X = [-2, 2], Y = [-1, 3], HEIGHT = 330, PAD = { left: 34, right: 8, top: 8, bottom: 28 }, LEFT = 46, REACH = 66;
 const TURN = 9000, RAD = Math.PI / 180;
 const STEPS = Array.from({ length: 361 }, (_, i) => i - 180);
-const clamp = (v, [low, high]) => Math.max(low, Math.min(high, v));
 const tidy = (v) => number(Math.abs(v) < 5e-9 ? 0 : v).replace(/^0\.00$/, "0");
 
 function render({ model, el }) {
@@ -95,7 +94,6 @@ function render({ model, el }) {
     onChange(value) { const [sx, sy, st] = SURFACES[value].start; move({ surface: value, x: sx, y: sy, theta: st }); },
   });
   const pickView = segmented({ label: "View", options: ["slopes", "rulers"], onChange: (v) => move({ view: v }) });
-  const fixed = (v) => v.toFixed(2).replace("-", "−");
   const sliders = {
     x: slider({ label: "x", min: X[0], max: X[1], step: 0.05, format: fixed, onInput: (v) => move({ x: v }) }),
     y: slider({ label: "y", min: Y[0], max: Y[1], step: 0.05, format: fixed, onInput: (v) => move({ y: v }) }),
@@ -232,7 +230,7 @@ function render({ model, el }) {
     const marks = ticks(-range, range, 5).map((v) => [v, String(v).replace("-", "−")]);
     const i = Math.round(shown) + 180, from = view === "slopes" ? now.measured : now.per["ℓ2"];
     plot.svg.replaceChildren(
-      ...yAxis(marks, py, box), ...xAxis([-180, -90, 0, 90, 180].map((d) => [d, `${d}°`.replace("-", "−")]), ax, box),
+      ...yAxis(marks, py, box), ...xAxis([-180, -90, 0, 90, 180].map((d) => [d, `${fixed(d, 0)}°`]), ax, box),
       line("zero", LEFT, py(0), right, py(0)),
       text(view === "slopes" ? "slope" : "slope per unit of length", 0, 10, "start"),
       text("direction θ", (LEFT + right) / 2, HEIGHT - 6),
@@ -306,8 +304,8 @@ function render({ model, el }) {
     now = curves();
     const { side, left, top, px, py } = frame(), box = { left, right: left + side, top, bottom: top + side };
     land.svg.replaceChildren(
-      ...xAxis([-2, -1, 0, 1, 2].map((v) => [v, String(v).replace("-", "−")]), px, box),
-      ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, String(v).replace("-", "−")]), py, box));
+      ...xAxis([-2, -1, 0, 1, 2].map((v) => [v, fixed(v, 0)]), px, box),
+      ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, fixed(v, 0)]), py, box));
     paint();
   }
 

@@ -1,6 +1,7 @@
 // The thread of the book: walks become a bell, and along the score of the blurred picture the noise becomes a picture.
 import {
-  animation, announcer, button, explorer, follow, hash, html, palette, setter, slider, specks, stage, trace, xorshift32,
+  animation, announcer, button, clamp, explorer, follow, hash, html, palette, setter, slider, specks, stage, trace,
+  xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -120,7 +121,7 @@ function render({ model, el }) {
       there = walks(seed);
       back = turn(there.at(-1));
     }
-    time = Math.max(0, Math.min(1, t));
+    time = clamp(t, [0, 1]);
     refresh();
   }
 

@@ -1,7 +1,7 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  announcer, button, curve, disc, explorer, follow, handle, hash, html, key, line, number, player, scale, setter, slider,
-  stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, button, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, number, player, scale,
+  setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -81,9 +81,7 @@ export function race(x, m, s, lam) {
 }
 
 const density = (x, m, s) => Math.exp(-(((x - m) / s) ** 2) / 2) / (s * Math.sqrt(2 * Math.PI));
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
 const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 const LENGTH = 9000, REACH = 5.4;
 // Css pixels: the densities above, the race below, exact intervals in a gutter at its right.
 const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = 0, HIGH = 2;
@@ -94,10 +92,10 @@ function render({ model, el }) {
   const dial = (label, name, step, format) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
-    m: dial("mean m of p", "m", 0.01, (v) => fixed(v)), s: dial("width s of p", "s", 0.01, (v) => fixed(v)),
+    m: dial("mean m of p", "m", 0.01, fixed), s: dial("width s of p", "s", 0.01, fixed),
     n: slider({ label: "samples n", min: 1, max: 4, step: 0.05, format: (v) => Math.round(10 ** v),
       onInput: (v) => put({ n: Math.round(10 ** v) }) }),
-    lam: dial("coefficient λ", "lam", 0.01, (v) => fixed(v)),
+    lam: dial("coefficient λ", "lam", 0.01, fixed),
   };
   const fresh = button({ icon: "New", text: "New samples", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
@@ -109,11 +107,11 @@ function render({ model, el }) {
   const round = (v) => Math.round(100 * v) / 100;
   const mean = handle({
     label: "Mean of p", at: () => [across()(m), hill()(density(m, m, s))], size, describe: () => `mean ${fixed(m)}`,
-    onMove: (px) => put({ m: clamp("m", round(value(px))) }),
+    onMove: (px) => put({ m: clamp(round(value(px)), LIMITS.m) }),
   });
   const flank = handle({
     label: "Flank of p", kind: "square", at: () => [across()(m + s), hill()(density(s, 0, s))], size,
-    describe: () => `width ${fixed(s)}`, onMove: (px) => put({ s: clamp("s", round(value(px) - m)) }),
+    describe: () => `width ${fixed(s)}`, onMove: (px) => put({ s: clamp(round(value(px) - m), LIMITS.s) }),
   });
   board.el.append(mean.el, flank.el);
   const rows = NAMES.map((name, i) => {
@@ -131,9 +129,9 @@ function render({ model, el }) {
     html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     html("div", { class: "ex-verdict" }, badge, why), caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (0.3 + 0.7 * film.clock / LENGTH) + 1e-9)));
+  const shown = () => clamp(Math.floor(n ** (0.3 + 0.7 * film.clock / LENGTH) + 1e-9), [1, n]);
   const right = () => board.width - GUTTER;
-  const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => Math.max(LOW, Math.min(HIGH, v));
+  const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => clamp(v, [LOW, HIGH]);
   const time = () => scale(0, Math.log(n), LEFT, right());
 
   function layout() {
@@ -175,7 +173,7 @@ function render({ model, el }) {
     const { pen } = board, style = getComputedStyle(el), count = shown(), X = across(), T = time();
     pen.clearRect(0, 0, board.width, HEIGHT);
     for (let i = Math.max(0, count - 400); i < count; i++) {
-      const px = X(Math.max(-REACH, Math.min(REACH, x[i])));
+      const px = X(clamp(x[i], [-REACH, REACH]));
       trace(pen, [[px, GROUND], [px, GROUND - 7]], style.color, 1, i === count - 1 ? 1 : 0.16);
     }
     if (count < n) disc(pen, [X(x[count - 1]), GROUND - 7], 3.5, style.color, 1);
@@ -191,7 +189,7 @@ function render({ model, el }) {
       if (i < count) seen.add(i);
     }
     const order = [...seen].sort((a, b) => a - b);
-    [3, 1, 0, 2].forEach((i) => trace(pen, order.map((k) => [T(Math.log(k + 1)), height(Math.max(-9, Math.min(9, runs[i][k] / truth)))]),
+    [3, 1, 0, 2].forEach((i) => trace(pen, order.map((k) => [T(Math.log(k + 1)), height(clamp(runs[i][k] / truth, [-9, 9]))]),
       style.getPropertyValue(COLOURS[i]), i === 3 ? 1.25 : 2, i === 3 ? 0.85 : 1));
     pen.restore();
     places.forEach((place, i) => {
@@ -230,7 +228,7 @@ function render({ model, el }) {
   }
 
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [m, s, n, lam, seed] = [given("m"), given("s"), Math.round(given("n")), given("lam"), model.get("seed")];
     if (seed !== old) {
       film.restart();

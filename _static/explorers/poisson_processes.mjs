@@ -1,7 +1,7 @@
 // A ward in which births arrive live: thinned by a slider, counted row by row, held against the Poisson law.
 import {
-  announcer, button, disc, explorer, follow, hash, html, key, line, number, palette, picker, player, scale, segmented,
-  slider, stage, svg, text, ticks, xAxis, xorshift32, yAxis,
+  announcer, button, clamp, disc, explorer, follow, hash, html, key, line, number, palette, picker, player, scale,
+  segmented, slider, stage, svg, text, ticks, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -188,7 +188,7 @@ function render({ model, el }) {
     Object.assign(pen, { font: `600 13px ${getComputedStyle(el).fontFamily}`, textAlign: "right", textBaseline: "middle" });
     for (let i = Math.max(0, current - ROWS); i <= current; i++) {
       const slot = current < ROWS ? i : ROWS - 1 - current + i - lift, y = TOP + ROW * (slot + 0.5);
-      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = Math.max(0, Math.min(1, 1 + 2 * slot));
+      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = clamp(1 + 2 * slot, [0, 1]);
       const picked = bar.picked !== null, n = kept(rows[i]);
       const strength = fade * (picked && law.k[bar.picked] !== n ? 0.25 : 1);
       Object.assign(pen, { globalAlpha: 0.3 * fade, strokeStyle: colour.text, lineWidth: 1 });
@@ -217,7 +217,7 @@ function render({ model, el }) {
   }
 
   function change() {
-    const old = state, between = (name, low, high) => Math.max(low, Math.min(high, Number(model.get(name))));
+    const old = state, between = (name, ...limits) => clamp(Number(model.get(name)), limits);
     state = {
       rate: between("rate", 0.2, 10), hours: between("hours", 0.2, 4), keep: between("keep", 0, 1),
       arrivals: model.get("arrivals") in STREAMS ? model.get("arrivals") : defaults.arrivals, seed: model.get("seed"),

@@ -1,7 +1,7 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  announcer, disc, explorer, follow, handle, html, key, line, number, palette, player, power, scale, segmented, setter,
-  slider, stage, svg, text, trace, xAxis, yAxis,
+  announcer, clamp, disc, explorer, fixed, follow, handle, html, key, line, number, palette, player, power, scale,
+  segmented, setter, slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -157,7 +157,6 @@ const WORDS = {
 // Css pixels: the bowl, and below it a strip in which the gradient shrinks, or does not.
 const BOWL = 400, TOP = 436, FLOOR = 530, HEIGHT = 580, LEFT = 44, RIGHT = 12;
 const ARM = 63, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADES = [-8, 2];
-const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {
   let q = {}, g, paths, lengths;
@@ -168,7 +167,7 @@ function render({ model, el }) {
   } });
   const dial = (name, label, min, max, step, format) =>
     [name, slider({ label, min, max, step, format, onInput: (v) => put({ [name]: v }) })];
-  const fixed = (v) => v.toFixed(2).replace("-", "−"), degrees = (v) => `${Math.round(v)}°`.replace("-", "−");
+  const degrees = (v) => `${Math.round(v)}°`.replace("-", "−");
   const dials = Object.fromEntries([
     dial("lambda1", "curvature λ₁", -LIMIT, LIMIT, 0.05, fixed), dial("lambda2", "curvature λ₂", -LIMIT, LIMIT, 0.05, fixed),
     dial("angle", "angle", -180, 180, 1, degrees), dial("tilt", "tilt along arm 2", -2, 2, 0.1, fixed),
@@ -199,7 +198,7 @@ function render({ model, el }) {
     const near = q[`lambda${i}`] === 0 || r < 0.25, projected = dot([dx, dy], axis(i)) / ARM;
     let lambda = near ? projected : sign * r;
     if (Math.abs(lambda) < 0.05) lambda = 0;
-    const changes = { [`lambda${i}`]: clamp(Math.round(lambda * 100) / 100, -LIMIT, LIMIT) };
+    const changes = { [`lambda${i}`]: clamp(Math.round(lambda * 100) / 100, [-LIMIT, LIMIT]) };
     if (!near) changes.angle = Math.round(10 * (((turn + 540) % 360 + 360) % 360 - 180)) / 10;
     return put(changes);
   }
@@ -256,7 +255,7 @@ function render({ model, el }) {
     for (const i of [1, 2]) {
       const [x, y] = armEnd(i), [c, s] = axis(i), out = q[`lambda${i}`] < 0 ? -22 : 22;
       marks.push(line("arm", g.cx, g.cy, x, y),
-        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, 12, board.width - 12), clamp(y - out * s, 10, BOWL - 10)));
+        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, [12, board.width - 12]), clamp(y - out * s, [10, BOWL - 10])));
     }
     const box = { left: LEFT, right, top: TOP, bottom: FLOOR };
     board.svg.replaceChildren(
@@ -275,7 +274,7 @@ function render({ model, el }) {
     pen.clearRect(0, 0, board.width, HEIGHT);
     const colours = [style.second, accent, style.text];
     lengths.forEach((all, i) => {
-      const points = all.slice(0, whole + 1).map((size, k) => [g.k(k), g.size(clamp(Math.log10(size), ...DECADES))]);
+      const points = all.slice(0, whole + 1).map((size, k) => [g.k(k), g.size(clamp(Math.log10(size), DECADES))]);
       trace(pen, points, colours[i], 2, 0.95);
       disc(pen, points.at(-1), 3.5, colours[i], 1);
     });

@@ -1,7 +1,7 @@
 // Galton board with memory: four laws of the simple random walk, exact, in the limit and simulated.
 import {
-  animation, announcer, button, curve, disc, explorer, follow, hash, html, key, line, number, palette, picker, power, scale,
-  segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  animation, announcer, button, clamp, curve, disc, explorer, follow, hash, html, key, line, number, palette, picker, power,
+  scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -142,7 +142,7 @@ const LENGTH = range(0, WAVES - 1).reduce((sum, wave) => sum + growth(wave) + FA
 function phase(clock) {
   let wave = 0;
   while (wave < WAVES - 1 && clock >= growth(wave) + FALL) clock -= growth(wave++) + FALL;
-  const fall = Math.max(0, Math.min(1, (clock - growth(wave)) / FALL));
+  const fall = clamp((clock - growth(wave)) / FALL, [0, 1]);
   return { wave, grow: Math.min(1, clock / growth(wave)), fall };
 }
 
@@ -322,8 +322,8 @@ function render({ model, el }) {
 
   function change() {
     const old = seed;
-    n = Math.max(1, Math.min(200, Math.round(model.get("n"))));
-    p = Math.max(0.05, Math.min(0.95, model.get("p")));
+    n = clamp(Math.round(model.get("n")), [1, 200]);
+    p = clamp(model.get("p"), [0.05, 0.95]);
     [view, seed] = [model.get("view") in LAWS ? model.get("view") : defaults.view, model.get("seed")];
     if (seed !== old) [clock, playing] = [0, true];
     law = LAWS[view](n, p);

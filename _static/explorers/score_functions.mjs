@@ -1,7 +1,7 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, explorer, follow, handle, hash, heatMap, html, rgb, setter, slider, specks, stage, svg,
-  xorshift32,
+  animation, announcer, button, clamp, explorer, fixed, follow, handle, hash, heatMap, html, rgb, setter, slider, specks,
+  stage, svg, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -85,8 +85,6 @@ export function shares(points, centres) {
 const COUNT = 200, TOP = 2.5, BOTTOM = 0.05, FALL = 8000, TICK = 1000 / 40, HEIGHT = 400, REACH = 2.3, EDGE = 1.9, CELL = 6, MESH = 34;
 /** Noise level at a time between 0 and 1 of the anneal. */
 export const ladder = (t) => TOP * (BOTTOM / TOP) ** t;
-const fixed = (v) => v.toFixed(2).replace("-", "−");
-const clamp = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 function render({ model, el }) {
   let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null, paper;
@@ -94,9 +92,9 @@ function render({ model, el }) {
   const put = setter(model);
   const stay = () => { [time, falling] = [1, false]; };
   const dials = {
-    sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: (v) => fixed(Number(v)),
+    sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: fixed,
       onInput: (v) => { stay(); put({ sigma: v }); } }),
-    a: slider({ label: "step a", min: 0.02, max: 2, step: 0.02, format: (v) => fixed(Number(v)), onInput: (v) => put({ a: v }) }),
+    a: slider({ label: "step a", min: 0.02, max: 2, step: 0.02, format: fixed, onInput: (v) => put({ a: v }) }),
   };
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() { playing = !playing; refresh(); } });
   const scatter = button({ icon: "New", text: "Scatter", onClick() { stay(); playing = true; put({ seed: seed + 1 }); refresh(); } });
@@ -113,7 +111,7 @@ function render({ model, el }) {
     label: `Mode ${name}`, size, at: () => [px(centres[k][0]), py(centres[k][1])],
     describe: () => `mode ${name}, weight ${WEIGHTS[k]}, at ${fixed(centres[k][0])}, ${fixed(centres[k][1])}`,
     onMove(x, y) {
-      const place = [(x - board.width / 2) / unit(), (HEIGHT / 2 - y) / unit()].map((v) => Math.round(100 * clamp(v)) / 100);
+      const place = [(x - board.width / 2) / unit(), (HEIGHT / 2 - y) / unit()].map((v) => Math.round(100 * clamp(v, [-EDGE, EDGE])) / 100);
       put({ centres: centres.map((m, j) => (j === k ? place : m)) });
     },
   }));

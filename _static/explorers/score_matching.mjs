@@ -1,7 +1,7 @@
 // What denoising score matching sees: noisy targets on one line for each data point, and the regression that finds the score.
 import {
-  announcer, button, curve, explorer, follow, handle, hash, html, key, line, number, player, scale, setter, slider, stage,
-  svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, html, key, line, number, player, scale, setter,
+  slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -77,8 +77,6 @@ export function split(fit, points, sigma) {
   return { excess, irreducible: (sigma ** -2 - fisher) / 2 };
 }
 
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const clamp = (value, [low, high]) => Math.max(low, Math.min(high, value));
 const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const LENGTH = 7000;
 // Css pixels: the density and its handles above, targets below, the loss as a bar at the foot.
@@ -88,7 +86,7 @@ function render({ model, el }) {
   let points, sigma, n, seed, draws, bars = [];
   const put = setter(model);
   const dials = {
-    sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: (v) => fixed(Number(v)),
+    sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: fixed,
       onInput: (value) => put({ sigma: value }) }),
     n: slider({ label: "noise draws n", min: Math.log10(LIMITS.n[0]), max: Math.log10(MOST), step: 0.01,
       format: (v) => String(Math.round(10 ** v)), onInput: (value) => put({ n: Math.round(10 ** value) }) }),
@@ -117,7 +115,7 @@ function render({ model, el }) {
       key("line", "regression"), key("line ex-absent", "exact score")),
     verdict, caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.round(n * (film.clock / LENGTH) ** 2)));
+  const shown = () => clamp(Math.round(n * (film.clock / LENGTH) ** 2), [1, n]);
   const limit = () => 3.4 / sigma;
   const height = () => scale(-limit(), limit(), FLOOR, TOP);
 

@@ -1,7 +1,7 @@
 // Design-space console: one law on a line, any process, grid and solver; what changes is the left panel, what stays is the right one.
 import {
-  announcer, curve, disc, explorer, follow, handle, hash, html, line, number, player, power, scale, segmented, setter,
-  slider, stage, svg, text, trace, xorshift32,
+  announcer, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, line, number, player, power, scale, segmented,
+  setter, slider, stage, svg, text, trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -166,12 +166,12 @@ function render({ model, el }) {
   const film = player(board.el, { length: DURATION, paint });
   const half = () => (board.width - LEFT - RIGHT - GAP) / 2;
   const box = (i) => { const from = LEFT + i * (half() + GAP); return [from, from + half()]; };
-  const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(Math.max(-REACH, Math.min(REACH, v)));
+  const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(clamp(v, [-REACH, REACH]));
   const logs = () => scale(Math.log(HIGH), Math.log(LOW / 3), ...box(1));
   const depth = (sigma) => logs()(Math.log(Math.max(sigma, LOW / 3)));
   const latent = handle({
     label: "Latent", at: () => [depth(HIGH), flat(z)], size: () => [board.width, MIDDLE + 6], describe: () => `latent ${number(z)}`,
-    onMove: (px, py) => put({ z: Math.round(1000 * Math.max(-2.2, Math.min(2.2, REACH * (1 - (2 * (py - TOP)) / (MIDDLE - TOP))))) / 1000 }),
+    onMove: (px, py) => put({ z: Math.round(1000 * clamp(REACH * (1 - (2 * (py - TOP)) / (MIDDLE - TOP)), [-2.2, 2.2])) / 1000 }),
   });
   // Left and right have no meaning here: they serve those who expect a slider to obey them.
   latent.el.addEventListener("keydown", (event) => {
@@ -179,7 +179,7 @@ function render({ model, el }) {
     if (by === undefined) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    put({ z: Math.round(1000 * Math.max(-2.2, Math.min(2.2, z + by))) / 1000 });
+    put({ z: Math.round(1000 * clamp(z + by, [-2.2, 2.2])) / 1000 });
   }, true);
   board.el.append(latent.el);
   const verdict = html("p", { class: "ex-verdict" }), caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
@@ -192,13 +192,13 @@ function render({ model, el }) {
   const size = (x, sigma) => PROCESSES[process].s(time(sigma)) * x;
   const width = () => (["VP", "flow"].includes(process) ? 2.4 : 190);
   const clockAxis = () => scale(time(HIGH), Math.min(0, time(0)), ...box(0));
-  const tall = (v) => scale(-width(), width(), MIDDLE, TOP)(Math.max(-width(), Math.min(width(), v)));
+  const tall = (v) => scale(-width(), width(), MIDDLE, TOP)(clamp(v, [-width(), width()]));
   const spotLeft = (x, sigma) => [clockAxis()(time(sigma)), tall(size(x, sigma))];
   const spotRight = (x, sigma) => [depth(sigma), flat(x / Math.sqrt(1 + sigma * sigma))];
   const hue = (end) => (end > 0 ? "--ex-accent" : "--ex-second");
   const across = () => scale(-2.2, 2.2, ...box(0)), up = scale(-1.9, 1.9, BASE, LOWER);
   const budget = () => scale(Math.log(2), Math.log(2 * MOST), ...box(1));
-  const off = (v) => scale(-3.6, 1, BASE, LOWER)(Math.max(-3.6, Math.min(1, Math.log10(v))));
+  const off = (v) => scale(-3.6, 1, BASE, LOWER)(clamp(Math.log10(v), [-3.6, 1]));
 
   function layout() {
     if (!board.width) return;
@@ -219,20 +219,20 @@ function render({ model, el }) {
       return drawn;
     });
     const size = error(solver, process, grid, n), now = [budget()(Math.log(price(solver, n))), off(size)];
-    marks = LATENTS.map((x, j) => svg("circle", { class: "ex-leader", r: 3.5, cx: across()(x / HIGH), cy: up(Math.max(-1.9, Math.min(1.9, paths[j].at(-1)))),
+    marks = LATENTS.map((x, j) => svg("circle", { class: "ex-leader", r: 3.5, cx: across()(x / HIGH), cy: up(clamp(paths[j].at(-1), [-1.9, 1.9])),
       style: `fill:var(${hue(paths[j].at(-1))})` }));
-    mine = svg("circle", { class: "ex-leader", r: 6, cx: across()(z), cy: up(Math.max(-1.9, Math.min(1.9, own.at(-1)))),
+    mine = svg("circle", { class: "ex-leader", r: 6, cx: across()(z), cy: up(clamp(own.at(-1), [-1.9, 1.9])),
       style: "fill:currentColor", "data-share": own.at(-1) });
     board.svg.replaceChildren(
       text("state xₜ, in its time", a, TOP - 14, "start"), text(board.width < 560 ? "x̂ against log σ" : "x̂ / √(1 + σ²) against log σ", c, TOP - 14, "start"),
-      ...frame(a, b, TOP, MIDDLE), ...frame(c, d, TOP, MIDDLE), ...rule.map((v) => text(String(v).replace("-", "−"), a - 6, tall(v), "end")),
-      ...[-2, 0, 2].map((v) => text(String(v).replace("-", "−"), c - 6, flat(v), "end")),
+      ...frame(a, b, TOP, MIDDLE), ...frame(c, d, TOP, MIDDLE), ...rule.map((v) => text(fixed(v, 0), a - 6, tall(v), "end")),
+      ...[-2, 0, 2].map((v) => text(fixed(v, 0), c - 6, flat(v), "end")),
       text(ends, a, MIDDLE + 15, "start"), text("t", (a + b) / 2, MIDDLE + 15), text("0", b, MIDDLE + 15, "end"),
       ...[80, 1, 0.01].map((v) => text(v, depth(v), MIDDLE + 15, v === 80 ? "start" : "middle")), text("0", d, MIDDLE + 15, "end"),
       ...ghosts, ...sigmas.map((v) => line("axis", depth(v), MIDDLE - 5, depth(v), MIDDLE)),
       ...sigmas.map((v) => line("axis", clockAxis()(time(v)), MIDDLE - 5, clockAxis()(time(v)), MIDDLE)),
       text(board.width < 560 ? "end against latent" : "endpoint against latent", a, LOWER - 16, "start"), ...frame(a, b, LOWER, BASE),
-      ...[-1, 1].map((v) => text(String(v).replace("-", "−"), a - 6, up(v), "end")), ...[-2, 0, 2].map((v) => text(String(v).replace("-", "−"), across()(v), BASE + 15)),
+      ...[-1, 1].map((v) => text(fixed(v, 0), a - 6, up(v), "end")), ...[-2, 0, 2].map((v) => text(fixed(v, 0), across()(v), BASE + 15)),
       map, ...marks, mine,
       text(board.width < 560 ? "error, evaluations" : "error against evaluations", c, LOWER - 16, "start"), ...frame(c, d, LOWER, BASE),
       ...[0, -1, -2, -3].map((v) => text(v === 0 ? "1" : power(v), c - 6, off(10 ** v), "end")),
@@ -269,8 +269,8 @@ function render({ model, el }) {
     const before = process && `${process} ${grid} ${solver} ${n}`;
     process = given("process", Object.keys(PROCESSES));
     [grid, solver] = [given("grid", GRIDS), given("solver", SOLVERS)];
-    n = Math.max(2, Math.min(MOST, Math.round(Number(model.get("n")))));
-    z = Math.max(-2.2, Math.min(2.2, Number(model.get("z"))));
+    n = clamp(Math.round(Number(model.get("n"))), [2, MOST]);
+    z = clamp(Number(model.get("z")), [-2.2, 2.2]);
     if (old && (old.process !== process || old.grid !== grid || old.solver !== solver)) past = [...past, old].slice(-3);
     if (before !== undefined && before !== `${process} ${grid} ${solver} ${n}` && film.playing) film.restart();
     sigmas = levels(grid, process, n);
@@ -278,8 +278,8 @@ function render({ model, el }) {
     own = solve(solver, process, sigmas, HIGH * z, NOISE[0]);
     ownExact = carry(HIGH * z, HIGH, 0);
     for (const name of ["process", "grid", "solver", "n"]) dials[name].set({ process, grid, solver, n }[name]);
-    const size = error(solver, process, grid, n), fixed = (v) => v.toFixed(3).replace("-", "−");
-    verdict.textContent = `${price(solver, n)} evaluations, error ${number(size)}. Your latent ends at ${fixed(own.at(-1))}, exactly at ${fixed(ownExact)}.`;
+    const size = error(solver, process, grid, n);
+    verdict.textContent = `${price(solver, n)} evaluations, error ${number(size)}. Your latent ends at ${fixed(own.at(-1), 3)}, exactly at ${fixed(ownExact, 3)}.`;
     const free = { "2M": " 2M never uses the time of the process: the right panel depends on the grid alone.",
       ancestral: " Fresh noise at each step: no map from latents to data, but the same law.", Heun: "",
       Euler: ["EDM", "flow"].includes(process) ? " Euler here is DDIM." : " Euler in this time is not DDIM." }[solver];
