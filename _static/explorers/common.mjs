@@ -96,6 +96,10 @@ export const text = (content, x, y, anchor = "middle") =>
   svg("text", { x, y, dy: "0.32em", "text-anchor": anchor }, content);
 export const curve = (points) => svg("polyline", { class: "ex-curve", points: points.join(" ") });
 
+/** What lies between `points` and the height `ground`. */
+export const area = (points, ground, kind = "hill") => svg("polygon", {
+  class: `ex-${kind}`, points: [[points[0][0], ground], ...points, [points.at(-1)[0], ground]].join(" ") });
+
 /** Grid lines and labels from `[value, label]` pairs: below an x axis at `y`, left of a y axis at `x`. */
 export const xAxis = (marks, at, { top, bottom }) => marks.flatMap(([value, label]) =>
   [line("grid", at(value), top, at(value), bottom), text(label, at(value), bottom + 16)]);
@@ -114,6 +118,13 @@ export function disc(pen, [x, y], radius, fillStyle, globalAlpha) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 7);
   pen.fill();
+}
+/** Keeps a pen inside a rectangle until it is restored. */
+export function clip(pen, ...box) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(...box);
+  pen.clip();
 }
 
 /** Legend entry; `kind` is bar, line or dot. */
@@ -413,6 +424,9 @@ export function announcer() {
 
 export const clamp = (value, [low, high]) => Math.max(low, Math.min(high, value));
 export const scale = (from, to, start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
+
+/** `count` numbers at equal distances, both ends among them. */
+export const linspace = (from, to, count) => Array.from({ length: count }, (_, i) => from + (i / (count - 1)) * (to - from));
 
 /** About `count` round numbers in [from, to]. */
 export function ticks(from, to, count, smallest = 0) {

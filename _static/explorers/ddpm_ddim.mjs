@@ -1,7 +1,7 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
-  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, html, key, line, number, player, rgb, scale,
-  setter, slider, stage, svg, text, ticks, xorshift32,
+  announcer, area, button, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, linspace, number,
+  player, rgb, scale, setter, slider, stage, text, ticks, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -67,7 +67,6 @@ export function draws(seed, count, x, st, ss) {
 const COUNT = 600, FALL = 1100, LENGTH = 6500, BINS = 48, REACH = 3.4, NOISE = 3.4;
 // Css pixels: the noisy law, the fall, the exact step, the noise below.
 const SKY = 26, TOP = 92, FLOOR = 338, PEAK = 186, DEEP = 470, CREST = 396, HEIGHT = 492, LEFT = 8;
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 
 function render({ model, el }) {
   let x, st, ratio, seed, points, tops, ink;
@@ -84,7 +83,7 @@ function render({ model, el }) {
   const board = stage({ height: HEIGHT, onResize: layout });
   const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-REACH, REACH, LEFT, board.width - LEFT);
-  const sky = () => scale(0, 1.08 * Math.max(...range(200).map((t) => noisyDensity(REACH * (2 * t - 1), st))), TOP, SKY);
+  const sky = () => scale(0, 1.08 * Math.max(...linspace(-REACH, REACH, 201).map((v) => noisyDensity(v, st))), TOP, SKY);
   const ring = handle({
     label: "Noisy value", at: () => [across()(x), sky()(noisyDensity(x, st))], size: () => [board.width, TOP],
     describe: () => `x̂ₜ = ${fixed(x)}`,
@@ -92,7 +91,7 @@ function render({ model, el }) {
   });
   board.el.append(ring.el);
   const rows = CHOICES.map((name, i) => {
-    const cells = range(1).map(() => html("td", {})), mark = key("line", name);
+    const cells = [1, 2].map(() => html("td", {})), mark = key("line", name);
     mark.style.color = `var(${COLOURS[i]})`;
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, html("span", { class: "ex-swatch", style: `background:var(${COLOURS[i]})` }), name), ...cells) };
   });
@@ -108,16 +107,14 @@ function render({ model, el }) {
 
   function layout() {
     if (!board.width || !points) return;
-    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = range(420).map((t) => REACH * (2 * t - 1));
+    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = linspace(-REACH, REACH, 421);
     const exact = fine.map((v) => mixture(v, at.r, at.means, at.v));
     const bells = at.variances.map((V) => fine.map((v) => normal(v, at.mean, V)));
     // A very narrow bell may be cut off: the area must stay readable.
     tops = 1.12 * Math.max(...exact, ...bells[1], ...bells[2], Math.min(Math.max(...bells[0]), 1.7 * Math.max(...exact)));
     const Y = scale(0, tops, FLOOR, PEAK), E = scale(-NOISE, NOISE, LEFT, board.width - LEFT);
-    const noises = range(420).map((t) => NOISE * (2 * t - 1)), seen = noises.map((e) => noiseDensity(e, x, st));
+    const noises = linspace(-NOISE, NOISE, 421), seen = noises.map((e) => noiseDensity(e, x, st));
     const N = scale(0, Math.max(0.42, 1.08 * Math.min(Math.max(...seen), 1.6)), DEEP, CREST);
-    const area = (kind, xs, ys, fx, fy, ground) => svg("polygon", { class: kind,
-      points: [[fx(xs[0]), ground], ...xs.map((v, i) => [fx(v), fy(ys[i])]), [fx(xs.at(-1)), ground]].join(" ") });
     const bell = (ys, i) => {
       const path = curve(fine.map((v, j) => [X(v), Math.max(PEAK - 14, Y(ys[j]))]));
       path.setAttribute("style", `stroke:var(${COLOURS[i]});stroke-width:2`);
@@ -127,14 +124,14 @@ function render({ model, el }) {
     const outline = curve(noises.map((e, i) => [E(e), Math.max(CREST - 12, N(seen[i]))]));
     outline.setAttribute("style", "stroke:var(--ex-accent);stroke-width:2");
     board.svg.replaceChildren(
-      area("ex-hill", fine, fine.map((v) => noisyDensity(v, st)), X, S, TOP),
+      area(fine.map((v) => [X(v), S(noisyDensity(v, st))]), TOP),
       line("axis", LEFT, TOP, board.width - LEFT, TOP), line("zero", X(x), S(noisyDensity(x, st)), X(x), TOP),
       text("x̂ₜ, noisy", LEFT, SKY - 12, "start"),
-      area("ex-exact-law", fine, exact, X, Y, FLOOR), ...[2, 1, 0].map((i) => bell(bells[i], i)),
+      area(fine.map((v, i) => [X(v), Y(exact[i])]), FLOOR, "exact-law"), ...[2, 1, 0].map((i) => bell(bells[i], i)),
       line("axis", LEFT, FLOOR, board.width - LEFT, FLOOR),
       ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), FLOOR + 15)),
       text("x̂ₛ, one step back", LEFT, PEAK - 8, "start"),
-      area("ex-hill", noises, noises.map((e) => normal(e, 0, 1)), E, N, DEEP), outline, mean,
+      area(noises.map((e) => [E(e), N(normal(e, 0, 1))]), DEEP), outline, mean,
       line("axis", LEFT, DEEP, board.width - LEFT, DEEP),
       ...ticks(-NOISE, NOISE, 6, 1).map((v) => text(fixed(v, 0), E(v), DEEP + 14)),
       text("noise ε given x̂ₜ, its mean, and N(0, 1)", LEFT, CREST - 18, "start"));
@@ -159,11 +156,7 @@ function render({ model, el }) {
       if (t <= 0) return;
       // Down like a stone, sideways as a bridge: from x_t to where the draw says, with a wobble that is 0 at both ends.
       const side = x + (to - x) * t + wobble * Math.sin(Math.PI * t) * 0.5, y = TOP + (FLOOR - TOP) * t * t;
-      pen.globalAlpha = 0.75;
-      pen.fillStyle = ink;
-      pen.beginPath();
-      pen.arc(X(side), y, 2.2, 0, 7);
-      pen.fill();
+      disc(pen, [X(side), y], 2.2, ink, 0.75);
     });
     pen.globalAlpha = 0.4;
     pen.fillStyle = ink;

@@ -1,7 +1,7 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, heatMap, html, key, line, number, player, pointer,
-  rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, clamp, clip, curve, explorer, fixed, follow, handle, hash, heatMap, html, key, line, linspace, number,
+  player, pointer, rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -210,10 +210,7 @@ function render({ model, el }) {
     pen.clearRect(0, 0, board.width, HEIGHT);
     Object.assign(pen, { globalAlpha: 1, imageSmoothingEnabled: true });
     pen.drawImage(picture, LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
     const last = (1 - front) * n, stride = Math.max(1, Math.floor(n / 160)), heads = [[], []], here = snapshot(front);
     for (let shown = 0; shown < SHOWN; shown++) {
       const k = Math.floor(((shown + 0.5) * PARTICLES) / SHOWN), side = paths[k] > 0 ? 1 : 0, points = [];
@@ -233,13 +230,10 @@ function render({ model, el }) {
     const grow = Math.sqrt(1 + now.sigma ** 2), sd = Math.sqrt(VAR + now.sigma ** 2) / grow;
     const bell = (v, m) => Math.exp(-(((v - m / grow) / sd) ** 2) / 2) / (sd * Math.sqrt(2 * Math.PI));
     const p = (v) => w * bell(v, m1) + (1 - w) * bell(v, m2);
-    const tops = Array.from({ length: 241 }, (_, i) => -EDGE + (2 * EDGE * i) / 240).map((v) => [v, p(v)]);
+    const tops = linspace(-EDGE, EDGE, 241).map((v) => [v, p(v)]);
     const rise = scale(0, 1.12 * Math.max(...tops.map(([, q]) => q)), GROUND, CEILING);
     const per = BINS / (PARTICLES * 2 * EDGE), wide = X(2 * EDGE / BINS) - X(0);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, CEILING - 8, board.width - LEFT - RIGHT, GROUND - CEILING + 8);
-    pen.clip();
+    clip(pen, LEFT, CEILING - 8, board.width - LEFT - RIGHT, GROUND - CEILING + 8);
     for (let i = 0; i < BINS; i++) {
       const left = X(-EDGE + (2 * EDGE * i) / BINS), low = rise(counts[0][i] * per), high = rise((counts[0][i] + counts[1][i]) * per);
       Object.assign(pen, { fillStyle: colours[0], globalAlpha: 0.6 });

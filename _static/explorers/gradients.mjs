@@ -1,7 +1,7 @@
 // Turn the arrow: slopes in every direction, measured, against what the gradient promises; then other rulers.
 import {
-  announcer, arrow, clamp, contourMap, disc, dragging, explorer, fixed, follow, html, key, line, number, palette, player,
-  rgb, scale, segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
+  announcer, arrow, clamp, clip, contourMap, disc, dragging, explorer, fixed, follow, html, key, line, number, palette,
+  player, rgb, scale, segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -185,10 +185,7 @@ function render({ model, el }) {
     pen.globalAlpha = 1;
     pen.drawImage(map, left, top, side, side);
     const here = [px(x), py(y)], angle = shown * RAD, to = (a, r) => [here[0] + r * Math.cos(a), here[1] - r * Math.sin(a)];
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, top, side, side);
-    pen.clip();
+    clip(pen, left, top, side, side);
     const { ridge } = SURFACES[surface];
     if (ridge) trace(pen, STEPS.map((d) => d / 90).map((v) => [px(v), py(ridge(v))]), colour.text, 2, 0.8);
     if (view === "slopes") {
@@ -237,10 +234,7 @@ function render({ model, el }) {
       // The mark itself is on the canvas, above the curves; this says what it is.
       svg("circle", { r: 0, cx: ax(shown), cy: py(0), "data-slope": from[i], "data-share": from[i] / range }));
     pen.clearRect(0, 0, plot.width, HEIGHT);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, py(1.12 * range), right - LEFT, py(-1.12 * range) - py(1.12 * range));
-    pen.clip();
+    clip(pen, LEFT, py(1.12 * range), right - LEFT, py(-1.12 * range) - py(1.12 * range));
     const draw = (all, ink, width) => {
       let piece = [];
       STEPS.forEach((d, k) => {

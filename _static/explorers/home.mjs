@@ -1,7 +1,7 @@
 // The thread of the book: walks become a bell, and along the score of the blurred picture the noise becomes a picture.
 import {
-  animation, announcer, button, clamp, explorer, follow, hash, html, palette, setter, slider, specks, stage, trace,
-  xorshift32,
+  animation, announcer, button, clamp, explorer, follow, hash, html, linspace, palette, setter, slider, specks, stage,
+  trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -152,7 +152,7 @@ function render({ model, el }) {
     });
     if (spread > 0.1) {
       const bell = (x) => Math.exp(-((x / spread) ** 2) / 2) / (spread * Math.sqrt(2 * Math.PI));
-      const line = Array.from({ length: 121 }, (_, i) => -REACH + (i * REACH) / 60).map((x) => [px(x), high(bell(x))]);
+      const line = linspace(-REACH, REACH, 121).map((x) => [px(x), high(bell(x))]);
       trace(pen, line, text, 1.5, kind === "back" ? 0.25 : 0.8);
     }
     // The way of a few, then everybody, then the few once more.

@@ -1,7 +1,7 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  announcer, button, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, number, player, scale,
-  setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, area, button, clamp, clip, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, linspace,
+  number, player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -81,7 +81,6 @@ export function race(x, m, s, lam) {
 }
 
 const density = (x, m, s) => Math.exp(-(((x - m) / s) ** 2) / 2) / (s * Math.sqrt(2 * Math.PI));
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const LENGTH = 9000, REACH = 5.4;
 // Css pixels: the densities above, the race below, exact intervals in a gutter at its right.
 const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = 0, HIGH = 2;
@@ -115,7 +114,7 @@ function render({ model, el }) {
   });
   board.el.append(mean.el, flank.el);
   const rows = NAMES.map((name, i) => {
-    const cells = range(2).map(() => html("td", {})), mark = key("dot", name);
+    const cells = [1, 2, 3].map(() => html("td", {})), mark = key("dot", name);
     if (i) mark.style.setProperty("--ex-second", `var(${COLOURS[i]})`);
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, mark), ...cells) };
   });
@@ -137,10 +136,9 @@ function render({ model, el }) {
   function layout() {
     if (!board.width) return;
     const X = across(), Y = hill(), T = time(), gutter = (i) => right() + 16 + 16 * i;
-    const hillOf = (mean, width) => range(160).map((t) => -REACH + 2 * REACH * t)
-      .map((v) => [X(v), Y(density(v, mean, width))]);
-    const q = hillOf(0, 1), box = { left: LEFT, right: right(), top: TOP, bottom: FLOOR };
-    const decades = range(4).map((t) => 10 ** (4 * t)).filter((v) => v <= n * 1.001);
+    const hillOf = (mean, width) => linspace(-REACH, REACH, 161).map((v) => [X(v), Y(density(v, mean, width))]);
+    const box = { left: LEFT, right: right(), top: TOP, bottom: FLOOR };
+    const decades = [1, 10, 100, 1000, 10000].filter((v) => v <= n * 1.001);
     const intervals = exact.flatMap(({ bias, sd }, i) => {
       const at = gutter(i), half = sd / Math.sqrt(n), style = `stroke:var(${COLOURS[i]})`;
       const bar = (from, to, kind) => {
@@ -156,7 +154,7 @@ function render({ model, el }) {
     places = truth > 1e-12 ? NAMES.map((_, i) => svg("circle", {
       class: "ex-leader", r: 4.5, style: `fill:var(${COLOURS[i]})`, "data-name": NAMES[i] })) : [];
     board.svg.replaceChildren(
-      svg("polygon", { class: "ex-hill", points: [[X(-REACH), GROUND], ...q, [X(REACH), GROUND]].join(" ") }), curve(hillOf(m, s)),
+      area(hillOf(0, 1), GROUND), curve(hillOf(m, s)),
       line("axis", 6, GROUND, board.width - 6, GROUND), ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), GROUND + 15)),
       text("q", X(-1.25), Y(density(1.25, 0, 1)) - 9, "end"), text("p", X(m), Y(density(0, 0, s)) - 17),
       ...xAxis(decades.map((v) => [v, v]), (v) => T(Math.log(v)), box), text("samples", (LEFT + right()) / 2, FLOOR + 36),
@@ -179,10 +177,7 @@ function render({ model, el }) {
     if (count < n) disc(pen, [X(x[count - 1]), GROUND - 7], 3.5, style.color, 1);
     rows.forEach(({ cells }, i) => { cells[2].textContent = truth > 1e-12 ? fixed(runs[i][count - 1] / truth) : "–"; });
     if (truth <= 1e-12) return;
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, right() - LEFT + 6, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, right() - LEFT + 6, FLOOR - TOP);
     const points = 3 * (right() - LEFT), seen = new Set([0, count - 1]);
     for (let j = 0; j <= points; j++) {
       const i = Math.round(n ** (j / points)) - 1;

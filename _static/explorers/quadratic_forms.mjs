@@ -1,7 +1,7 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  announcer, clamp, disc, explorer, fixed, follow, handle, html, key, line, number, palette, player, power, scale,
-  segmented, setter, slider, stage, svg, text, trace, xAxis, yAxis,
+  announcer, clamp, clip, disc, explorer, fixed, follow, handle, html, key, line, linspace, number, palette, player, power,
+  scale, segmented, setter, slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -97,7 +97,7 @@ export function spectralRadius(values, eta, beta = 0) {
 /** Level lines of λ₁u² + λ₂v² + tv within `reach` of the origin, exact: ellipses as half-axes, others as polylines in (u, v). */
 export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
   const steep = Math.max(Math.abs(lambda1), Math.abs(lambda2)), lines = [];
-  const along = Array.from({ length: 81 }, (_, i) => (i / 40 - 1) * reach);
+  const along = linspace(-reach, reach, 81);
   if (lambda2 === 0 && t !== 0) { // parabolas, or lines
     for (const sign of [1, -1]) {
       const bent = sign * lambda1 > 0 ? Math.abs(lambda1) : 0; // far out on that side the levels lie closer
@@ -126,8 +126,8 @@ export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
       else if (a2 > 0 || b2 > 0) { // a hyperbola, two branches
         const end = Math.asinh((2 * far) / (a2 > 0 ? b : a));
         for (const side of [1, -1]) {
-          lines.push({ sign, points: Array.from({ length: 41 }, (_, i) => {
-            const s = (i / 20 - 1) * end, [c, h] = [side * Math.cosh(s), Math.sinh(s)];
+          lines.push({ sign, points: linspace(-end, end, 41).map((s) => {
+            const [c, h] = [side * Math.cosh(s), Math.sinh(s)];
             return a2 > 0 ? [a * c, centre + b * h] : [a * h, centre + b * c];
           }) });
         }
@@ -278,10 +278,7 @@ function render({ model, el }) {
       trace(pen, points, colours[i], 2, 0.95);
       disc(pen, points.at(-1), 3.5, colours[i], 1);
     });
-    pen.save();
-    pen.beginPath();
-    pen.rect(0, 0, board.width, BOWL);
-    pen.clip();
+    clip(pen, 0, 0, board.width, BOWL);
     paths.forEach((path, i) => {
       const seen = path.slice(0, whole + 1), rest = head - whole;
       if (rest > 0 && path[whole + 1]) seen.push(plus(path[whole], rest, plus(path[whole + 1], -1, path[whole])));

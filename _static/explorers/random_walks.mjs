@@ -1,7 +1,7 @@
 // Galton board with memory: four laws of the simple random walk, exact, in the limit and simulated.
 import {
-  animation, announcer, button, clamp, curve, disc, explorer, follow, hash, html, key, line, number, palette, picker, power,
-  scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  animation, announcer, button, clamp, curve, disc, explorer, follow, hash, html, key, line, linspace, number, palette,
+  picker, power, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -222,8 +222,7 @@ function render({ model, el }) {
     const radius = Math.min(3.5, Math.max(2, gap / 3));
     dots = law.k.map((k, i) => bars[i] && svg("circle", { class: "ex-dot", cx: x(k), r: radius, "data-k": k }));
     const [from, to] = law.inTime ? [0, n] : [view === "maximum" ? 0 : low, high];
-    const limit = (law.limit ? range(0, 400) : []).map((i) => from + (i / 400) * (to - from))
-      .filter((k) => g.shows(law.limit(k)));
+    const limit = (law.limit ? linspace(from, to, 401) : []).filter((k) => g.shows(law.limit(k)));
     const along = ticks(...(law.inTime ? [0, n] : [low + 1, high - 1]), board.width / 100, 1);
     const beside = law.inTime ? ticks(g.bottom, g.top, 4, 1).map((k) => [k, name(k)]) : [[0, 0], [n / 2, "time"], [n, n]];
     const box = { left: LEFT, right, top: TOP, bottom: FLOOR };

@@ -1,7 +1,7 @@
 // What denoising score matching sees: noisy targets on one line for each data point, and the regression that finds the score.
 import {
-  announcer, button, clamp, curve, explorer, fixed, follow, handle, hash, html, key, line, number, player, scale, setter,
-  slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, area, button, clamp, clip, curve, explorer, fixed, follow, handle, hash, html, key, line, linspace, number,
+  player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -77,7 +77,6 @@ export function split(fit, points, sigma) {
   return { excess, irreducible: (sigma ** -2 - fisher) / 2 };
 }
 
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const LENGTH = 7000;
 // Css pixels: the density and its handles above, targets below, the loss as a bar at the foot.
 const HILL = 14, GROUND = 118, TOP = 176, FLOOR = 420, BAR = 466, HEIGHT = 496, LEFT = 36;
@@ -121,7 +120,7 @@ function render({ model, el }) {
 
   function layout() {
     if (!board.width) return;
-    const X = across(), Y = height(), top = limit(), at = range(260).map((t) => -REACH + 2 * REACH * t);
+    const X = across(), Y = height(), top = limit(), at = linspace(-REACH, REACH, 261);
     const peak = Math.max(...at.map((x) => density(x, points, sigma))), hill = scale(0, peak, GROUND, HILL);
     const box = { left: LEFT, right: board.width - 6, top: TOP, bottom: FLOOR };
     const marks = ticks(-REACH, REACH, 6, 1).map((v) => [v, fixed(v, 0)]);
@@ -131,15 +130,14 @@ function render({ model, el }) {
       return mark;
     });
     bars = ["excess", "rest"].map((kind) => svg("rect", { class: `ex-part ex-part-${kind}`, y: BAR - 12, height: 24 }));
-    const clip = svg("clipPath", { id: `${box.right}-${seed}-targets` },
+    const frame = svg("clipPath", { id: `${box.right}-${seed}-targets` },
       svg("rect", { x: LEFT, y: TOP, width: box.right - LEFT, height: FLOOR - TOP }));
     const group = svg("g", { "clip-path": `url(#${box.right}-${seed}-targets)` }, ...lines);
     const dashed = curve(at.map((x) => [X(x), Y(clamp(score(x, points, sigma), [-2 * top, 2 * top]))]));
     dashed.classList.add("ex-dashed");
     group.append(dashed);
     board.svg.replaceChildren(
-      clip, svg("polygon", { class: "ex-hill", points: [[X(-REACH), GROUND], ...at.map((x) => [X(x), hill(density(x, points, sigma))]),
-        [X(REACH), GROUND]].join(" ") }),
+      frame, area(at.map((x) => [X(x), hill(density(x, points, sigma))]), GROUND),
       line("axis", LEFT, GROUND, box.right, GROUND), ...xAxis(marks, X, box),
       ...yAxis(ticks(-top, top, 4).map((v) => [v, fixed(v, 0)]), Y, box), text("target −ε/σ", 0, TOP - 16, "start"),
       text("noisy point", box.right, TOP - 16, "end"), line("zero", LEFT, Y(0), box.right, Y(0)), group,
@@ -152,10 +150,7 @@ function render({ model, el }) {
     if (!board.width || !draws) return;
     const { pen } = board, style = getComputedStyle(el), count = shown(), X = across(), Y = height();
     pen.clearRect(0, 0, board.width, HEIGHT);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, board.width - 6 - LEFT, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, board.width - 6 - LEFT, FLOOR - TOP);
     pen.globalAlpha = count > 2000 ? 0.4 : 0.6;
     points.forEach((m, i) => {
       pen.fillStyle = style.getPropertyValue(COLOURS[i]);
