@@ -472,3 +472,14 @@ export function xorshift32(seed) {
     return (state >>> 0) / 4294967296;
   };
 }
+
+/** Standard normal numbers made of uniform ones (Box and Muller): two at a time, the second is kept for the next call. */
+export function gaussian(uniform) {
+  let spare = null;
+  return () => {
+    if (spare !== null) { const z = spare; spare = null; return z; }
+    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}

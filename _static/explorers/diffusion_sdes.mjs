@@ -1,7 +1,8 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  announcer, button, clamp, clip, curve, explorer, fixed, follow, handle, hash, heatMap, html, key, line, linspace, number,
-  player, pointer, rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, clamp, clip, curve, explorer, fixed, follow, gaussian, handle, hash, heatMap, html, key, line,
+  linspace, number, player, pointer, rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis,
+  xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -44,16 +45,8 @@ export function step(process, x, t, h, c, z, w, m1, m2) {
   return x - h * (f * x - ((1 + c * c) / 2) * g2 * score) + c * Math.sqrt(g2 * h) * z;
 }
 
-/** Standard normal numbers of a seed (Box and Muller). */
-export function normals(seed, count) {
-  const uniform = xorshift32(hash(seed, 0)), z = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    z[i] = radius * Math.cos(angle);
-    if (i + 1 < count) z[i + 1] = radius * Math.sin(angle);
-  }
-  return z;
-}
+/** Standard normal numbers of a seed. */
+export const normals = (seed, count) => Float32Array.from({ length: count }, gaussian(xorshift32(hash(seed, 0))));
 
 /** The unit in which the cloud is drawn: the standard deviation of x_t for data of variance 1 behind the same noise. */
 export const unit = ({ s, sigma }) => s * Math.sqrt(1 + sigma * sigma);

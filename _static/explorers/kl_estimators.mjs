@@ -1,7 +1,7 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  announcer, area, button, clamp, clip, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, linspace,
-  number, player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, area, button, clamp, clip, curve, disc, explorer, fixed, follow, gaussian, handle, hash, html, key, line,
+  linspace, number, player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -59,16 +59,8 @@ export function estimates(logr, lam) {
   return [-logr, logr * logr / 2, k3, lam * k3 - (1 - lam) * logr];
 }
 
-/** Standard normal numbers of a seed (Box and Muller). */
-export function normals(seed, count) {
-  const uniform = xorshift32(hash(seed, 0)), x = new Float64Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    x[i] = radius * Math.cos(angle);
-    if (i + 1 < count) x[i + 1] = radius * Math.sin(angle);
-  }
-  return x;
-}
+/** Standard normal numbers of a seed. */
+export const normals = (seed, count) => Float64Array.from({ length: count }, gaussian(xorshift32(hash(seed, 0))));
 
 /** Running means of the four estimates, in nats, after each sample. */
 export function race(x, m, s, lam) {

@@ -1,7 +1,7 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, clamp, explorer, fixed, follow, handle, hash, heatMap, html, rgb, setter, slider, specks,
-  stage, svg, xorshift32,
+  animation, announcer, button, clamp, explorer, fixed, follow, gaussian, handle, hash, heatMap, html, rgb, setter, slider,
+  specks, stage, svg, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -49,17 +49,8 @@ export function field(modes, x, y, sigma) {
 export const trio = (centres) =>
   centres.map((m, k) => ({ w: WEIGHTS[k], m, C: [[WIDTH * WIDTH, 0], [0, WIDTH * WIDTH]] }));
 
-/** Standard normal numbers, endlessly (Box and Muller). */
-export function normals(seed) {
-  const uniform = xorshift32(hash(seed, 0));
-  let spare = null;
-  return () => {
-    if (spare !== null) { const z = spare; spare = null; return z; }
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
-  };
-}
+/** Standard normal numbers of a seed, endlessly. */
+export const normals = (seed) => gaussian(xorshift32(hash(seed, 0)));
 
 /** One Langevin step of size `step` for all particles (x, y, x, y, ...), in place. */
 export function walk(points, flat, step, normal) {
