@@ -96,6 +96,10 @@ export const text = (content, x, y, anchor = "middle") =>
   svg("text", { x, y, dy: "0.32em", "text-anchor": anchor }, content);
 export const curve = (points) => svg("polyline", { class: "ex-curve", points: points.join(" ") });
 
+/** What lies between `points` and the height `ground`. */
+export const area = (points, ground, kind = "hill") => svg("polygon", {
+  class: `ex-${kind}`, points: [[points[0][0], ground], ...points, [points.at(-1)[0], ground]].join(" ") });
+
 /** Grid lines and labels from `[value, label]` pairs: below an x axis at `y`, left of a y axis at `x`. */
 export const xAxis = (marks, at, { top, bottom }) => marks.flatMap(([value, label]) =>
   [line("grid", at(value), top, at(value), bottom), text(label, at(value), bottom + 16)]);
@@ -114,6 +118,13 @@ export function disc(pen, [x, y], radius, fillStyle, globalAlpha) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 7);
   pen.fill();
+}
+/** Keeps a pen inside a rectangle until it is restored. */
+export function clip(pen, ...box) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(...box);
+  pen.clip();
 }
 
 /** Legend entry; `kind` is bar, line or dot. */
@@ -148,7 +159,7 @@ export function picker({ label, places, home, describe, onPick }) {
     const moves = { ArrowRight: next, ArrowUp: next, ArrowLeft: back, ArrowDown: back, Home: 0, End: end };
     if (!(event.key in moves)) return;
     event.preventDefault();
-    pick(marks[Math.max(0, Math.min(end, moves[event.key]))]);
+    pick(marks[clamp(moves[event.key], [0, end])]);
   }
   function pick(i) {
     const before = self.picked;
@@ -196,7 +207,7 @@ export function handle({ label, kind = "ring", at, size, onMove, describe }) {
     onpointerup() { grip = null; },
     onpointercancel() { grip = null; },
   });
-  const move = (x, y) => onMove(...[x, y].map((v, i) => Math.max(6, Math.min(size()[i] - 6, v))));
+  const move = (x, y) => onMove(...[x, y].map((v, i) => clamp(v, [6, size()[i] - 6])));
   function onkeydown(event) {
     const [x, y] = at(), step = event.shiftKey ? 1 : 8;
     const moves = {
@@ -250,6 +261,37 @@ export function animation(el, { frame, onStill }) {
   return self;
 }
 
+/**
+ * A film of `length` milliseconds that runs as an animation of `el`, and the button that plays, pauses and replays it. `paint`
+ * draws it at `clock`; `redraw` is called instead where the film starts, stops or is refreshed, if more than a frame changes there.
+ */
+export function player(el, { length, paint, redraw = paint }) {
+  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
+    self.playing = self.clock === length || !self.playing;
+    if (self.clock === length) self.clock = 0;
+    self.refresh();
+  } });
+  const motion = animation(el, {
+    frame(elapsed) {
+      self.clock = Math.min(length, self.clock + elapsed);
+      if (self.clock === length) self.refresh(); else paint();
+    },
+    onStill() { self.clock = length; self.refresh(); },
+  });
+  const self = {
+    el: play.el, clock: 0, playing: true, dispose: motion.dispose,
+    get running() { return self.playing && self.clock < length; },
+    restart() { Object.assign(self, { clock: 0, playing: true }); },
+    refresh() {
+      const { running } = self;
+      play.set(running ? "Pause" : self.clock < length ? "Play" : "Replay");
+      redraw();
+      if (running) motion.play(); else motion.pause();
+    },
+  };
+  return self;
+}
+
 /** Colours of the stylesheet for a canvas, which cannot resolve variables itself. */
 export function palette(el) {
   const style = getComputedStyle(el);
@@ -296,7 +338,7 @@ export function contourMap({ width, height, level, top, line: ink, tint }) {
       const k = j * row + i, rise = Math.hypot(u[k + 1] - u[k], u[k + row] - u[k]) + 1e-12;
       // How many pixels away the next line is; where lines crowd they fade into a shade.
       const near = Math.max(0, 1.1 - Math.abs(u[k] - Math.round(u[k])) / rise) * Math.min(1, 0.35 / rise + 0.25);
-      const fill = 0.42 * Math.max(0, Math.min(1, (Math.floor(u[k]) + 0.5) / top));
+      const fill = 0.42 * clamp((Math.floor(u[k]) + 0.5) / top, [0, 1]);
       const over = 0.45 * Math.min(1, near), alpha = over + fill * (1 - over), at = 4 * (j * width + i);
       for (let c = 0; c < 3; c++) {
         image.data[at + c] = alpha ? (ink[c] * over + tint[c] * fill * (1 - over)) / alpha : 0;
@@ -349,18 +391,27 @@ export function arrow(pen, [x, y], [tx, ty], strokeStyle, lineWidth = 2) {
   pen.fill();
 }
 
-/** Runs `callback` when the site or JupyterLab switches between light and dark; returns the undo. */
-export function onTheme(callback) {
-  const observer = new MutationObserver(callback);
-  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
-  return () => observer.disconnect();
-}
+/** Sets several values of the model at once: `setter(model)({ n: 3, seed: 2 })`. */
+export const setter = (model) => (changes) => {
+  for (const [name, value] of Object.entries(changes)) model.set(name, value);
+  model.save_changes();
+};
 
-/** Runs `callback` when one of `keys` changes in the model, whoever changed it; returns the undo. */
-export function onModel(model, keys, callback) {
-  keys.forEach((key) => model.on(`change:${key}`, callback));
-  return () => keys.forEach((key) => model.off(`change:${key}`, callback));
+/**
+ * Runs `change` now and when a value of `defaults` changes in the model, whoever changed it, and `redraw` when the site or
+ * JupyterLab switches between light and dark; returns the undo, which disposes of the `parts` as well.
+ */
+export function follow(model, defaults, { change, redraw, parts }) {
+  const events = Object.keys(defaults).map((name) => `change:${name}`), theme = new MutationObserver(redraw);
+  change();
+  events.forEach((event) => model.on(event, change));
+  theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
+  return () => {
+    events.forEach((event) => model.off(event, change));
+    theme.disconnect();
+    parts.forEach((part) => part.dispose());
+  };
 }
 
 /** Hidden text for screen readers, spoken once the reader has come to rest. */
@@ -371,7 +422,11 @@ export function announcer() {
   return { el, say, dispose: () => clearTimeout(timer) };
 }
 
+export const clamp = (value, [low, high]) => Math.max(low, Math.min(high, value));
 export const scale = (from, to, start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
+
+/** `count` numbers at equal distances, both ends among them. */
+export const linspace = (from, to, count) => Array.from({ length: count }, (_, i) => from + (i / (count - 1)) * (to - from));
 
 /** About `count` round numbers in [from, to]. */
 export function ticks(from, to, count, smallest = 0) {
@@ -383,6 +438,9 @@ export function ticks(from, to, count, smallest = 0) {
 
 const raise = (digit) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];
 export const power = (exponent) => `10${String(exponent).replace(/./g, raise)}`;
+
+/** `digits` digits after the point, a true minus sign. */
+export const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 
 /** Three significant digits, powers of ten for what is small, a true minus sign. */
 export function number(value) {
@@ -412,5 +470,16 @@ export function xorshift32(seed) {
     state ^= state << 5;
     cell[0] = state;
     return (state >>> 0) / 4294967296;
+  };
+}
+
+/** Standard normal numbers made of uniform ones (Box and Muller): two at a time, the second is kept for the next call. */
+export function gaussian(uniform) {
+  let spare = null;
+  return () => {
+    if (spare !== null) { const z = spare; spare = null; return z; }
+    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
   };
 }

@@ -1,7 +1,7 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, rgb, scale, slider,
-  stage, svg, text, ticks, xorshift32,
+  announcer, area, button, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, linspace, number,
+  player, rgb, scale, setter, slider, stage, text, ticks, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -67,41 +67,31 @@ export function draws(seed, count, x, st, ss) {
 const COUNT = 600, FALL = 1100, LENGTH = 6500, BINS = 48, REACH = 3.4, NOISE = 3.4;
 // Css pixels: the noisy law, the fall, the exact step, the noise below.
 const SKY = 26, TOP = 92, FLOOR = 338, PEAK = 186, DEEP = 470, CREST = 396, HEIGHT = 492, LEFT = 8;
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 
 function render({ model, el }) {
-  let x, st, ratio, seed, points, tops, ink, clock = 0, playing = true;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  let x, st, ratio, seed, points, tops, ink;
+  const put = setter(model);
   const dials = {
-    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: (v) => fixed(v),
+    x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: fixed,
       onInput: (v) => put({ x: v }) }),
     st: slider({ label: "level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
-      format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp("st", Math.exp(v)) }) }),
-    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: (v) => fixed(v),
+      format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp(Math.exp(v), LIMITS.st) }) }),
+    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: fixed,
       onInput: (v) => put({ ratio: v }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-REACH, REACH, LEFT, board.width - LEFT);
-  const sky = () => scale(0, 1.08 * Math.max(...range(200).map((t) => noisyDensity(REACH * (2 * t - 1), st))), TOP, SKY);
+  const sky = () => scale(0, 1.08 * Math.max(...linspace(-REACH, REACH, 201).map((v) => noisyDensity(v, st))), TOP, SKY);
   const ring = handle({
     label: "Noisy value", at: () => [across()(x), sky()(noisyDensity(x, st))], size: () => [board.width, TOP],
     describe: () => `x̂ₜ = ${fixed(x)}`,
-    onMove: (px) => put({ x: clamp("x", Math.round(100 * scale(LEFT, board.width - LEFT, -REACH, REACH)(px)) / 100) }),
+    onMove: (px) => put({ x: clamp(Math.round(100 * scale(LEFT, board.width - LEFT, -REACH, REACH)(px)) / 100, LIMITS.x) }),
   });
   board.el.append(ring.el);
   const rows = CHOICES.map((name, i) => {
-    const cells = range(1).map(() => html("td", {})), mark = key("line", name);
+    const cells = [1, 2].map(() => html("td", {})), mark = key("line", name);
     mark.style.color = `var(${COLOURS[i]})`;
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, html("span", { class: "ex-swatch", style: `background:var(${COLOURS[i]})` }), name), ...cells) };
   });
@@ -111,22 +101,20 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)), caption, voice.el);
+    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)), caption, voice.el);
 
-  const landed = () => (clock === LENGTH ? COUNT : points.filter((_, i) => clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
+  const landed = () => (film.clock === LENGTH ? COUNT : points.filter((_, i) => film.clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
 
   function layout() {
     if (!board.width || !points) return;
-    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = range(420).map((t) => REACH * (2 * t - 1));
+    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = linspace(-REACH, REACH, 421);
     const exact = fine.map((v) => mixture(v, at.r, at.means, at.v));
     const bells = at.variances.map((V) => fine.map((v) => normal(v, at.mean, V)));
     // A very narrow bell may be cut off: the area must stay readable.
     tops = 1.12 * Math.max(...exact, ...bells[1], ...bells[2], Math.min(Math.max(...bells[0]), 1.7 * Math.max(...exact)));
     const Y = scale(0, tops, FLOOR, PEAK), E = scale(-NOISE, NOISE, LEFT, board.width - LEFT);
-    const noises = range(420).map((t) => NOISE * (2 * t - 1)), seen = noises.map((e) => noiseDensity(e, x, st));
+    const noises = linspace(-NOISE, NOISE, 421), seen = noises.map((e) => noiseDensity(e, x, st));
     const N = scale(0, Math.max(0.42, 1.08 * Math.min(Math.max(...seen), 1.6)), DEEP, CREST);
-    const area = (kind, xs, ys, fx, fy, ground) => svg("polygon", { class: kind,
-      points: [[fx(xs[0]), ground], ...xs.map((v, i) => [fx(v), fy(ys[i])]), [fx(xs.at(-1)), ground]].join(" ") });
     const bell = (ys, i) => {
       const path = curve(fine.map((v, j) => [X(v), Math.max(PEAK - 14, Y(ys[j]))]));
       path.setAttribute("style", `stroke:var(${COLOURS[i]});stroke-width:2`);
@@ -136,14 +124,14 @@ function render({ model, el }) {
     const outline = curve(noises.map((e, i) => [E(e), Math.max(CREST - 12, N(seen[i]))]));
     outline.setAttribute("style", "stroke:var(--ex-accent);stroke-width:2");
     board.svg.replaceChildren(
-      area("ex-hill", fine, fine.map((v) => noisyDensity(v, st)), X, S, TOP),
+      area(fine.map((v) => [X(v), S(noisyDensity(v, st))]), TOP),
       line("axis", LEFT, TOP, board.width - LEFT, TOP), line("zero", X(x), S(noisyDensity(x, st)), X(x), TOP),
       text("x̂ₜ, noisy", LEFT, SKY - 12, "start"),
-      area("ex-exact-law", fine, exact, X, Y, FLOOR), ...[2, 1, 0].map((i) => bell(bells[i], i)),
+      area(fine.map((v, i) => [X(v), Y(exact[i])]), FLOOR, "exact-law"), ...[2, 1, 0].map((i) => bell(bells[i], i)),
       line("axis", LEFT, FLOOR, board.width - LEFT, FLOOR),
       ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), FLOOR + 15)),
       text("x̂ₛ, one step back", LEFT, PEAK - 8, "start"),
-      area("ex-hill", noises, noises.map((e) => normal(e, 0, 1)), E, N, DEEP), outline, mean,
+      area(noises.map((e) => [E(e), N(normal(e, 0, 1))]), DEEP), outline, mean,
       line("axis", LEFT, DEEP, board.width - LEFT, DEEP),
       ...ticks(-NOISE, NOISE, 6, 1).map((v) => text(fixed(v, 0), E(v), DEEP + 14)),
       text("noise ε given x̂ₜ, its mean, and N(0, 1)", LEFT, CREST - 18, "start"));
@@ -158,7 +146,7 @@ function render({ model, el }) {
     pen.clearRect(0, 0, board.width, HEIGHT);
     let last = 0;
     points.forEach(({ to, wobble }, i) => {
-      const born = (i / COUNT) * (LENGTH - FALL), t = clock === LENGTH ? 1 : (clock - born) / FALL;
+      const born = (i / COUNT) * (LENGTH - FALL), t = film.clock === LENGTH ? 1 : (film.clock - born) / FALL;
       if (t >= 1) {
         const bin = Math.floor(BINS * (to + REACH) / (2 * REACH));
         if (bin >= 0 && bin < BINS) counts[bin]++;
@@ -168,11 +156,7 @@ function render({ model, el }) {
       if (t <= 0) return;
       // Down like a stone, sideways as a bridge: from x_t to where the draw says, with a wobble that is 0 at both ends.
       const side = x + (to - x) * t + wobble * Math.sin(Math.PI * t) * 0.5, y = TOP + (FLOOR - TOP) * t * t;
-      pen.globalAlpha = 0.75;
-      pen.fillStyle = ink;
-      pen.beginPath();
-      pen.arc(X(side), y, 2.2, 0, 7);
-      pen.fill();
+      disc(pen, [X(side), y], 2.2, ink, 0.75);
     });
     pen.globalAlpha = 0.4;
     pen.fillStyle = ink;
@@ -200,25 +184,10 @@ function render({ model, el }) {
           : "One picture is behind this value, and all three bells are close.";
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [x, st, ratio, seed] = [given("x"), given("st"), given("ratio"), model.get("seed")];
-    if (seed !== old) [clock, playing] = [0, true];
+    if (seed !== old) film.restart();
     points = draws(seed, COUNT, x, st, ratio * st);
     for (const [name, value] of Object.entries({ x, st: Math.log(st), ratio })) dials[name].set(value);
     const said = words();
@@ -226,12 +195,10 @@ function render({ model, el }) {
     board.svg.setAttribute("aria-label", `From the noisy value ${fixed(x)} at noise level ${fixed(st)} one step back to level `
       + `${fixed(ratio * st)}: the exact law, and three normal laws. ${said}`);
     layout();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,8 @@
 // One forward process, many ways back: reverse paths for any amount c of noise, and whether their cloud is the right one.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, heatMap, html, key, line, number, onModel, onTheme, pointer, rgb,
-  scale, segmented, slider, specks, stage, svg, text, ticks, trace, xAxis, xorshift32,
+  announcer, button, clamp, clip, curve, explorer, fixed, follow, gaussian, handle, hash, heatMap, html, key, line,
+  linspace, number, player, pointer, rgb, scale, segmented, setter, slider, specks, stage, svg, text, ticks, trace, xAxis,
+  xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -44,16 +45,8 @@ export function step(process, x, t, h, c, z, w, m1, m2) {
   return x - h * (f * x - ((1 + c * c) / 2) * g2 * score) + c * Math.sqrt(g2 * h) * z;
 }
 
-/** Standard normal numbers of a seed (Box and Muller). */
-export function normals(seed, count) {
-  const uniform = xorshift32(hash(seed, 0)), z = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    z[i] = radius * Math.cos(angle);
-    if (i + 1 < count) z[i + 1] = radius * Math.sin(angle);
-  }
-  return z;
-}
+/** Standard normal numbers of a seed. */
+export const normals = (seed, count) => Float32Array.from({ length: count }, gaussian(xorshift32(hash(seed, 0))));
 
 /** The unit in which the cloud is drawn: the standard deviation of x_t for data of variance 1 behind the same noise. */
 export const unit = ({ s, sigma }) => s * Math.sqrt(1 + sigma * sigma);
@@ -121,18 +114,13 @@ export function correlation(a, b) {
   return both / own;
 }
 
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 const EDGE = 3, BINS = 60, LENGTH = 7000;
 // Css pixels: the cloud above, time falling from 1 to 0; the histogram at the time of the line below.
 const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 30, RIGHT = 10;
 
 function render({ model, el }) {
-  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, clock = 0, playing = true, hover = null, spoken = 0;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, hover = null, spoken = 0;
+  const put = setter(model);
   const dial = (label, name, step, format = fixed) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
@@ -142,24 +130,20 @@ function render({ model, el }) {
     w: dial("weight of ring", "w", 0.01),
   };
   const pick = segmented({ label: "Process", options: Object.keys(PROCESSES), onChange: (value) => put({ process: value }) });
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New noise", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-EDGE, EDGE, LEFT, board.width - RIGHT);
   const down = scale(1, 0, TOP, FLOOR), size = () => [board.width, FLOOR];
   const value = (px) => -EDGE + ((px - LEFT) / (board.width - LEFT - RIGHT)) * 2 * EDGE;
   const hump = (label, name, kind) => handle({
     label, kind, at: () => [across()(name === "m1" ? m1 : m2), FLOOR], size, describe: () => fixed(name === "m1" ? m1 : m2),
-    onMove: (px) => put({ [name]: clamp(name, Math.round(100 * value(px)) / 100) }),
+    onMove: (px) => put({ [name]: clamp(Math.round(100 * value(px)) / 100, LIMITS[name]) }),
   });
   const humps = [hump("First hump", "m1", "ring"), hump("Second hump", "m2", "square")];
   const area = html("div", { class: "ex-look" });
   pointer(area, {
-    onMove: (_, py) => { hover = Math.max(0, Math.min(1, 1 - py / (FLOOR - TOP))); paint(); },
+    onMove: (_, py) => { hover = clamp(1 - py / (FLOOR - TOP), [0, 1]); paint(); },
     onLeave: () => { hover = null; paint(); },
   });
   board.el.append(area, ...humps.map((h) => h.el));
@@ -171,7 +155,7 @@ function render({ model, el }) {
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, pick.el, ...Object.values(dials).map((d) => d.el)), board.el,
     html("div", { class: "ex-lab" }, html("div", { class: "ex-legend" }, left, right, key("line", "exact density")),
-      html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+      html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     html("div", { class: "ex-verdict ex-ways" }, badge, why), coefficients, caption, voice.el);
 
   /** Positions at a time between two steps. */
@@ -213,16 +197,13 @@ function render({ model, el }) {
 
   function paint() {
     if (!board.width || !paths || !picture) return;
-    const { pen } = board, style = getComputedStyle(el), X = across(), front = 1 - clock / LENGTH;
+    const { pen } = board, style = getComputedStyle(el), X = across(), front = 1 - film.clock / LENGTH;
     const colours = [style.getPropertyValue("--ex-second"), style.getPropertyValue("--ex-accent")];
     const time = hover ?? Math.max(t, front), y = snapshot(time), now = PROCESSES[process](time);
     pen.clearRect(0, 0, board.width, HEIGHT);
     Object.assign(pen, { globalAlpha: 1, imageSmoothingEnabled: true });
     pen.drawImage(picture, LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, board.width - LEFT - RIGHT, FLOOR - TOP);
     const last = (1 - front) * n, stride = Math.max(1, Math.floor(n / 160)), heads = [[], []], here = snapshot(front);
     for (let shown = 0; shown < SHOWN; shown++) {
       const k = Math.floor(((shown + 0.5) * PARTICLES) / SHOWN), side = paths[k] > 0 ? 1 : 0, points = [];
@@ -242,13 +223,10 @@ function render({ model, el }) {
     const grow = Math.sqrt(1 + now.sigma ** 2), sd = Math.sqrt(VAR + now.sigma ** 2) / grow;
     const bell = (v, m) => Math.exp(-(((v - m / grow) / sd) ** 2) / 2) / (sd * Math.sqrt(2 * Math.PI));
     const p = (v) => w * bell(v, m1) + (1 - w) * bell(v, m2);
-    const tops = Array.from({ length: 241 }, (_, i) => -EDGE + (2 * EDGE * i) / 240).map((v) => [v, p(v)]);
+    const tops = linspace(-EDGE, EDGE, 241).map((v) => [v, p(v)]);
     const rise = scale(0, 1.12 * Math.max(...tops.map(([, q]) => q)), GROUND, CEILING);
     const per = BINS / (PARTICLES * 2 * EDGE), wide = X(2 * EDGE / BINS) - X(0);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, CEILING - 8, board.width - LEFT - RIGHT, GROUND - CEILING + 8);
-    pen.clip();
+    clip(pen, LEFT, CEILING - 8, board.width - LEFT - RIGHT, GROUND - CEILING + 8);
     for (let i = 0; i < BINS; i++) {
       const left = X(-EDGE + (2 * EDGE * i) / BINS), low = rise(counts[0][i] * per), high = rise((counts[0][i] + counts[1][i]) * per);
       Object.assign(pen, { fillStyle: colours[0], globalAlpha: 0.6 });
@@ -261,7 +239,7 @@ function render({ model, el }) {
     look.replaceChildren(mark, curve(tops.map(([v, q]) => [X(v), rise(q)])), line("axis", LEFT, GROUND, board.width - RIGHT, GROUND),
       text(`t = ${fixed(time)}`, LEFT + 4, CEILING - 12, "start"));
     // Numbers that change with every frame cannot be read.
-    const moving = playing && clock < LENGTH && hover === null, clockNow = performance.now();
+    const moving = film.running && hover === null, clockNow = performance.now();
     if (moving && clockNow - spoken < 250) return;
     spoken = clockNow;
     mark.setAttribute("data-share", words(time, y, now));
@@ -281,28 +259,13 @@ function render({ model, el }) {
     return W1;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [c, t, w, m1, m2] = ["c", "t", "w", "m1", "m2"].map(given);
     [n, seed] = [Math.round(given("n")), model.get("seed")];
     process = model.get("process") in PROCESSES ? model.get("process") : defaults.process;
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       z = normals(seed, (LIMITS.n[1] + 1) * PARTICLES);
     }
     paths = walkBack(process, n, c, w, m1, m2, z, PARTICLES);
@@ -310,15 +273,13 @@ function render({ model, el }) {
     for (const [name, v] of Object.entries({ c, t, w, n: Math.log10(n) })) dials[name].set(v);
     pick.set(process);
     layout();
-    refresh();
+    film.refresh();
     const said = `${badge.textContent}, ${process}, ${n} steps: ${why.textContent}. ${caption.textContent}`;
     board.svg.setAttribute("aria-label", `The density of the noising process over time, ${SHOWN} reverse paths across it, and a histogram `
       + `of ${PARTICLES} particles at one time. ${said}`);
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Turn the arrow: slopes in every direction, measured, against what the gradient promises; then other rulers.
 import {
-  animation, announcer, arrow, button, contourMap, disc, dragging, explorer, html, key, line, number, onModel,
-  onTheme, palette, rgb, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
+  announcer, arrow, clamp, clip, contourMap, disc, dragging, explorer, fixed, follow, html, key, line, number, palette,
+  player, rgb, scale, segmented, setter, slider, stage, svg, text, ticks, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -82,23 +82,18 @@ export function steepest(norm, gx, gy) {
 const X = [-2, 2], Y = [-1, 3], HEIGHT = 330, PAD = { left: 34, right: 8, top: 8, bottom: 28 }, LEFT = 46, REACH = 66;
 const TURN = 9000, RAD = Math.PI / 180;
 const STEPS = Array.from({ length: 361 }, (_, i) => i - 180);
-const clamp = (v, [low, high]) => Math.max(low, Math.min(high, v));
 const tidy = (v) => number(Math.abs(v) < 5e-9 ? 0 : v).replace(/^0\.00$/, "0");
 
 function render({ model, el }) {
-  let surface, view, x, y, theta, shown, map = null, mapKey, clock = 0, playing = true, holding = "point";
-  const put = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
+  let surface, view, x, y, theta, shown, map = null, mapKey, holding = "point";
+  const put = setter(model);
   // Any deliberate move ends the opening turn.
-  const move = (values) => { clock = TURN; playing = false; put(values); };
+  const move = (values) => { film.clock = TURN; put(values); };
   const pickSurface = segmented({
     label: "Surface", options: Object.keys(SURFACES),
     onChange(value) { const [sx, sy, st] = SURFACES[value].start; move({ surface: value, x: sx, y: sy, theta: st }); },
   });
   const pickView = segmented({ label: "View", options: ["slopes", "rulers"], onChange: (v) => move({ view: v }) });
-  const fixed = (v) => v.toFixed(2).replace("-", "−");
   const sliders = {
     x: slider({ label: "x", min: X[0], max: X[1], step: 0.05, format: fixed, onInput: (v) => move({ x: v }) }),
     y: slider({ label: "y", min: Y[0], max: Y[1], step: 0.05, format: fixed, onInput: (v) => move({ y: v }) }),
@@ -107,12 +102,8 @@ function render({ model, el }) {
       onInput: (v) => move({ theta: v }),
     }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === TURN || !playing;
-    if (clock === TURN) clock = 0;
-    refresh();
-  } });
   const land = stage({ height: HEIGHT, onResize: redraw }), plot = stage({ height: HEIGHT, onResize: redraw });
+  const film = player(land.el, { length: TURN, paint });
   const hand = html("div", { class: "ex-drag" }), dial = html("div", { class: "ex-drag ex-drag-x" });
   land.el.append(hand);
   plot.el.append(dial);
@@ -121,7 +112,7 @@ function render({ model, el }) {
   const verdict = html("div", { class: "ex-legend ex-verdict" }, badge, values);
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, pickSurface.el, pickView.el,
-      sliders.x.el, sliders.y.el, sliders.theta.el, html("div", { class: "ex-buttons" }, play.el)),
+      sliders.x.el, sliders.y.el, sliders.theta.el, html("div", { class: "ex-buttons" }, film.el)),
     html("div", { class: "ex-pair" }, land.el, plot.el), verdict, keys, caption, voice.el);
 
   // The map is a square as large as fits, at the left of its stage.
@@ -194,10 +185,7 @@ function render({ model, el }) {
     pen.globalAlpha = 1;
     pen.drawImage(map, left, top, side, side);
     const here = [px(x), py(y)], angle = shown * RAD, to = (a, r) => [here[0] + r * Math.cos(a), here[1] - r * Math.sin(a)];
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, top, side, side);
-    pen.clip();
+    clip(pen, left, top, side, side);
     const { ridge } = SURFACES[surface];
     if (ridge) trace(pen, STEPS.map((d) => d / 90).map((v) => [px(v), py(ridge(v))]), colour.text, 2, 0.8);
     if (view === "slopes") {
@@ -239,17 +227,14 @@ function render({ model, el }) {
     const marks = ticks(-range, range, 5).map((v) => [v, String(v).replace("-", "−")]);
     const i = Math.round(shown) + 180, from = view === "slopes" ? now.measured : now.per["ℓ2"];
     plot.svg.replaceChildren(
-      ...yAxis(marks, py, box), ...xAxis([-180, -90, 0, 90, 180].map((d) => [d, `${d}°`.replace("-", "−")]), ax, box),
+      ...yAxis(marks, py, box), ...xAxis([-180, -90, 0, 90, 180].map((d) => [d, `${fixed(d, 0)}°`]), ax, box),
       line("zero", LEFT, py(0), right, py(0)),
       text(view === "slopes" ? "slope" : "slope per unit of length", 0, 10, "start"),
       text("direction θ", (LEFT + right) / 2, HEIGHT - 6),
       // The mark itself is on the canvas, above the curves; this says what it is.
       svg("circle", { r: 0, cx: ax(shown), cy: py(0), "data-slope": from[i], "data-share": from[i] / range }));
     pen.clearRect(0, 0, plot.width, HEIGHT);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, py(1.12 * range), right - LEFT, py(-1.12 * range) - py(1.12 * range));
-    pen.clip();
+    clip(pen, LEFT, py(1.12 * range), right - LEFT, py(-1.12 * range) - py(1.12 * range));
     const draw = (all, ink, width) => {
       let piece = [];
       STEPS.forEach((d, k) => {
@@ -298,9 +283,9 @@ function render({ model, el }) {
   let now;
   function paint() {
     if (!land.width || !plot.width || !now) return;
-    const turn = clock / TURN, ease = turn * turn * (3 - 2 * turn);
+    const turn = film.clock / TURN, ease = turn * turn * (3 - 2 * turn);
     shown = ((((theta + 360 * ease + 180) % 360) + 360) % 360) - 180;
-    if (clock === TURN || clock === 0) shown = theta;
+    if (film.clock === TURN || film.clock === 0) shown = theta;
     const colour = colours();
     paintMap(now, colour);
     paintPlot(now, colour);
@@ -313,24 +298,9 @@ function render({ model, el }) {
     now = curves();
     const { side, left, top, px, py } = frame(), box = { left, right: left + side, top, bottom: top + side };
     land.svg.replaceChildren(
-      ...xAxis([-2, -1, 0, 1, 2].map((v) => [v, String(v).replace("-", "−")]), px, box),
-      ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, String(v).replace("-", "−")]), py, box));
+      ...xAxis([-2, -1, 0, 1, 2].map((v) => [v, fixed(v, 0)]), px, box),
+      ...yAxis([-1, 0, 1, 2, 3].map((v) => [v, fixed(v, 0)]), py, box));
     paint();
-  }
-
-  const motion = animation(land.el, {
-    frame(elapsed) {
-      if (playing) clock = Math.min(TURN, clock + elapsed);
-      if (clock === TURN) { playing = false; refresh(); } else paint();
-    },
-    onStill() { clock = TURN; playing = false; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < TURN;
-    play.set(busy ? "Pause" : clock < TURN ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
   }
 
   const LEGENDS = {
@@ -349,12 +319,10 @@ function render({ model, el }) {
     caption.textContent = view === "slopes" ? SURFACES[surface].text
       : "Three unit balls and where each finds the ground steepest: a corner, the gradient’s direction, a corner of signs.";
     redraw();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(`${badge.textContent}. ${values.textContent}.`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(redraw)];
-  return () => [...undo, motion.dispose, land.dispose, plot.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw, parts: [film, land, plot, voice] });
 }
 
 export default { render };

@@ -1,6 +1,7 @@
 // The thread of the book: walks become a bell, and along the score of the blurred picture the noise becomes a picture.
 import {
-  animation, announcer, button, explorer, hash, html, onModel, onTheme, palette, slider, specks, stage, trace, xorshift32,
+  animation, announcer, button, clamp, explorer, follow, hash, html, linspace, palette, setter, slider, specks, stage,
+  trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -95,10 +96,7 @@ const WORDS = {
 function render({ model, el }) {
   let time, seed, there, back, playing = true, drawn = null;
   const points = picture();
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const dial = slider({ label: "time", min: 0, max: 1, step: 0.005, format: (v) => `${Math.round(100 * v)} %`,
     onInput: (v) => { playing = false; put({ time: v }); refresh(); } });
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
@@ -114,7 +112,7 @@ function render({ model, el }) {
     html("div", { class: "ex-controls" }, dial.el, html("div", { class: "ex-buttons" }, play.el, fresh.el)), voice.el);
 
   /** Where motion is unwelcome the story begins at its end. */
-  const begin = () => (film.still ? 1 : 0);
+  const begin = () => (motion.still ? 1 : 0);
 
   function read() {
     const [t, s] = [model.get("time"), model.get("seed")];
@@ -123,7 +121,7 @@ function render({ model, el }) {
       there = walks(seed);
       back = turn(there.at(-1));
     }
-    time = Math.max(0, Math.min(1, t));
+    time = clamp(t, [0, 1]);
     refresh();
   }
 
@@ -154,7 +152,7 @@ function render({ model, el }) {
     });
     if (spread > 0.1) {
       const bell = (x) => Math.exp(-((x / spread) ** 2) / 2) / (spread * Math.sqrt(2 * Math.PI));
-      const line = Array.from({ length: 121 }, (_, i) => -REACH + (i * REACH) / 60).map((x) => [px(x), high(bell(x))]);
+      const line = linspace(-REACH, REACH, 121).map((x) => [px(x), high(bell(x))]);
       trace(pen, line, text, 1.5, kind === "back" ? 0.25 : 0.8);
     }
     // The way of a few, then everybody, then the few once more.
@@ -173,7 +171,7 @@ function render({ model, el }) {
     }
   }
 
-  const film = animation(el, {
+  const motion = animation(el, {
     frame(elapsed) {
       if (back.states.length <= LEVELS) descend(back, points); // a little ahead, so that no frame has to wait
       model.set("time", Math.min(1, time + elapsed / (1000 * SECONDS)));
@@ -184,13 +182,11 @@ function render({ model, el }) {
   function refresh() {
     dial.set(time);
     play.set(...(playing ? ["Pause"] : time >= 1 ? ["Replay", "Again"] : ["Play"]));
-    if (playing) film.play(); else film.pause();
+    if (playing) motion.play(); else motion.pause();
     draw();
   }
   model.set("time", begin());
-  read();
-  const undo = [onModel(model, Object.keys(defaults), read), onTheme(draw)];
-  return () => [...undo, film.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change: read, redraw: draw, parts: [motion, board, voice] });
 }
 
 export default { render };

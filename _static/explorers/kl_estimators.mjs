@@ -1,7 +1,7 @@
 // KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
-  animation, announcer, button, curve, disc, explorer, handle, hash, html, key, line, number, onModel, onTheme, scale, slider,
-  stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, area, button, clamp, clip, curve, disc, explorer, fixed, follow, gaussian, handle, hash, html, key, line,
+  linspace, number, player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -59,16 +59,8 @@ export function estimates(logr, lam) {
   return [-logr, logr * logr / 2, k3, lam * k3 - (1 - lam) * logr];
 }
 
-/** Standard normal numbers of a seed (Box and Muller). */
-export function normals(seed, count) {
-  const uniform = xorshift32(hash(seed, 0)), x = new Float64Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    x[i] = radius * Math.cos(angle);
-    if (i + 1 < count) x[i + 1] = radius * Math.sin(angle);
-  }
-  return x;
-}
+/** Standard normal numbers of a seed. */
+export const normals = (seed, count) => Float64Array.from({ length: count }, gaussian(xorshift32(hash(seed, 0))));
 
 /** Running means of the four estimates, in nats, after each sample. */
 export function race(x, m, s, lam) {
@@ -81,34 +73,24 @@ export function race(x, m, s, lam) {
 }
 
 const density = (x, m, s) => Math.exp(-(((x - m) / s) ** 2) / 2) / (s * Math.sqrt(2 * Math.PI));
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
-const clamp = (name, value) => Math.max(LIMITS[name][0], Math.min(LIMITS[name][1], value));
 const LENGTH = 9000, REACH = 5.4;
 // Css pixels: the densities above, the race below, exact intervals in a gutter at its right.
 const HILL = 26, GROUND = 156, TOP = 204, FLOOR = 420, HEIGHT = 464, LEFT = 36, GUTTER = 84, LOW = 0, HIGH = 2;
 
 function render({ model, el }) {
-  let m, s, n, lam, seed, x, runs, exact, truth, places, clock = 0, playing = true;
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  let m, s, n, lam, seed, x, runs, exact, truth, places;
+  const put = setter(model);
   const dial = (label, name, step, format) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
-    m: dial("mean m of p", "m", 0.01, (v) => fixed(v)), s: dial("width s of p", "s", 0.01, (v) => fixed(v)),
+    m: dial("mean m of p", "m", 0.01, fixed), s: dial("width s of p", "s", 0.01, fixed),
     n: slider({ label: "samples n", min: 1, max: 4, step: 0.05, format: (v) => Math.round(10 ** v),
       onInput: (v) => put({ n: Math.round(10 ** v) }) }),
-    lam: dial("coefficient λ", "lam", 0.01, (v) => fixed(v)),
+    lam: dial("coefficient λ", "lam", 0.01, fixed),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New samples", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const size = () => [board.width, GROUND];
   const across = () => scale(-REACH, REACH, 6, board.width - 6);
   const value = (px) => -REACH + ((px - 6) / (board.width - 12)) * 2 * REACH;
@@ -116,15 +98,15 @@ function render({ model, el }) {
   const round = (v) => Math.round(100 * v) / 100;
   const mean = handle({
     label: "Mean of p", at: () => [across()(m), hill()(density(m, m, s))], size, describe: () => `mean ${fixed(m)}`,
-    onMove: (px) => put({ m: clamp("m", round(value(px))) }),
+    onMove: (px) => put({ m: clamp(round(value(px)), LIMITS.m) }),
   });
   const flank = handle({
     label: "Flank of p", kind: "square", at: () => [across()(m + s), hill()(density(s, 0, s))], size,
-    describe: () => `width ${fixed(s)}`, onMove: (px) => put({ s: clamp("s", round(value(px) - m)) }),
+    describe: () => `width ${fixed(s)}`, onMove: (px) => put({ s: clamp(round(value(px) - m), LIMITS.s) }),
   });
   board.el.append(mean.el, flank.el);
   const rows = NAMES.map((name, i) => {
-    const cells = range(2).map(() => html("td", {})), mark = key("dot", name);
+    const cells = [1, 2, 3].map(() => html("td", {})), mark = key("dot", name);
     if (i) mark.style.setProperty("--ex-second", `var(${COLOURS[i]})`);
     return { cells, el: html("tr", {}, html("th", { scope: "row" }, mark), ...cells) };
   });
@@ -135,21 +117,20 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-words" });
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     html("div", { class: "ex-verdict" }, badge, why), caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.floor(n ** (0.3 + 0.7 * clock / LENGTH) + 1e-9)));
+  const shown = () => clamp(Math.floor(n ** (0.3 + 0.7 * film.clock / LENGTH) + 1e-9), [1, n]);
   const right = () => board.width - GUTTER;
-  const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => Math.max(LOW, Math.min(HIGH, v));
+  const height = scale(LOW, HIGH, FLOOR, TOP), inside = (v) => clamp(v, [LOW, HIGH]);
   const time = () => scale(0, Math.log(n), LEFT, right());
 
   function layout() {
     if (!board.width) return;
     const X = across(), Y = hill(), T = time(), gutter = (i) => right() + 16 + 16 * i;
-    const hillOf = (mean, width) => range(160).map((t) => -REACH + 2 * REACH * t)
-      .map((v) => [X(v), Y(density(v, mean, width))]);
-    const q = hillOf(0, 1), box = { left: LEFT, right: right(), top: TOP, bottom: FLOOR };
-    const decades = range(4).map((t) => 10 ** (4 * t)).filter((v) => v <= n * 1.001);
+    const hillOf = (mean, width) => linspace(-REACH, REACH, 161).map((v) => [X(v), Y(density(v, mean, width))]);
+    const box = { left: LEFT, right: right(), top: TOP, bottom: FLOOR };
+    const decades = [1, 10, 100, 1000, 10000].filter((v) => v <= n * 1.001);
     const intervals = exact.flatMap(({ bias, sd }, i) => {
       const at = gutter(i), half = sd / Math.sqrt(n), style = `stroke:var(${COLOURS[i]})`;
       const bar = (from, to, kind) => {
@@ -165,7 +146,7 @@ function render({ model, el }) {
     places = truth > 1e-12 ? NAMES.map((_, i) => svg("circle", {
       class: "ex-leader", r: 4.5, style: `fill:var(${COLOURS[i]})`, "data-name": NAMES[i] })) : [];
     board.svg.replaceChildren(
-      svg("polygon", { class: "ex-hill", points: [[X(-REACH), GROUND], ...q, [X(REACH), GROUND]].join(" ") }), curve(hillOf(m, s)),
+      area(hillOf(0, 1), GROUND), curve(hillOf(m, s)),
       line("axis", 6, GROUND, board.width - 6, GROUND), ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), GROUND + 15)),
       text("q", X(-1.25), Y(density(1.25, 0, 1)) - 9, "end"), text("p", X(m), Y(density(0, 0, s)) - 17),
       ...xAxis(decades.map((v) => [v, v]), (v) => T(Math.log(v)), box), text("samples", (LEFT + right()) / 2, FLOOR + 36),
@@ -182,23 +163,20 @@ function render({ model, el }) {
     const { pen } = board, style = getComputedStyle(el), count = shown(), X = across(), T = time();
     pen.clearRect(0, 0, board.width, HEIGHT);
     for (let i = Math.max(0, count - 400); i < count; i++) {
-      const px = X(Math.max(-REACH, Math.min(REACH, x[i])));
+      const px = X(clamp(x[i], [-REACH, REACH]));
       trace(pen, [[px, GROUND], [px, GROUND - 7]], style.color, 1, i === count - 1 ? 1 : 0.16);
     }
     if (count < n) disc(pen, [X(x[count - 1]), GROUND - 7], 3.5, style.color, 1);
     rows.forEach(({ cells }, i) => { cells[2].textContent = truth > 1e-12 ? fixed(runs[i][count - 1] / truth) : "–"; });
     if (truth <= 1e-12) return;
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, right() - LEFT + 6, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, right() - LEFT + 6, FLOOR - TOP);
     const points = 3 * (right() - LEFT), seen = new Set([0, count - 1]);
     for (let j = 0; j <= points; j++) {
       const i = Math.round(n ** (j / points)) - 1;
       if (i < count) seen.add(i);
     }
     const order = [...seen].sort((a, b) => a - b);
-    [3, 1, 0, 2].forEach((i) => trace(pen, order.map((k) => [T(Math.log(k + 1)), height(Math.max(-9, Math.min(9, runs[i][k] / truth)))]),
+    [3, 1, 0, 2].forEach((i) => trace(pen, order.map((k) => [T(Math.log(k + 1)), height(clamp(runs[i][k] / truth, [-9, 9]))]),
       style.getPropertyValue(COLOURS[i]), i === 3 ? 1.25 : 2, i === 3 ? 0.85 : 1));
     pen.restore();
     places.forEach((place, i) => {
@@ -236,26 +214,11 @@ function render({ model, el }) {
     return `m = ${fixed(m)}, s = ${fixed(s)}. ${badge.textContent}, ${why.textContent}. ${caption.textContent}`;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
-    const old = seed, given = (name) => clamp(name, Number(model.get(name)));
+    const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
     [m, s, n, lam, seed] = [given("m"), given("s"), Math.round(given("n")), given("lam"), model.get("seed")];
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       x = normals(seed, MOST);
     }
     truth = moments(m, s).kl;
@@ -266,12 +229,10 @@ function render({ model, el }) {
     board.svg.setAttribute("aria-label", `The densities of q and p, and running means of four estimators over ${n} samples, in `
       + `units of the true divergence ${number(truth)}. ${said}`);
     layout();
-    refresh();
+    film.refresh();
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // A ward in which births arrive live: thinned by a slider, counted row by row, held against the Poisson law.
 import {
-  animation, announcer, button, disc, explorer, hash, html, key, line, number, onModel, onTheme, palette, picker, scale,
+  announcer, button, clamp, disc, explorer, follow, hash, html, key, line, number, palette, picker, player, scale,
   segmented, slider, stage, svg, text, ticks, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
@@ -81,7 +81,7 @@ const LENGTH = clockAt(TOTAL) + FALL;
 const LEFT = 44, RIGHT = 12, TOP = 16, ROW = 24, SHELF = TOP + ROW * ROWS, CEILING = 312, FLOOR = 456, HEIGHT = 500;
 
 function render({ model, el }) {
-  let state = {}, law, g, bars = [], dots = [], rows = [], clock = 0, playing = true, counted = -1, seen;
+  let state = {}, law, g, bars = [], dots = [], rows = [], counted = -1, seen;
   const put = (name) => (value) => { model.set(name, value); model.save_changes(); };
   const kind = segmented({ label: "Births come", options: Object.keys(STREAMS), onChange: put("arrivals") });
   const rate = slider({
@@ -91,20 +91,16 @@ function render({ model, el }) {
   const keep = slider({
     label: "chance π to be kept", min: 0, max: 1, step: 0.01, format: (v) => v.toFixed(2), onInput: put("keep") });
   keep.el.style.gridColumn = "1 / -1";
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock >= LENGTH || !playing;
-    if (clock >= LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New births", onClick: () => put("seed")(state.seed + 1) });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const bar = picker({
     label: "Bar", describe, home: () => law.P.indexOf(Math.max(...law.P)),
     places: () => law.k.map((k) => (g ? g.x(k) : null)),
     onPick() { bars.forEach((b, i) => b.classList.toggle("ex-picked", i === bar.picked)); paint(); },
   });
   const keptKey = key("dot", "kept"), rowsKey = key("dot"), voice = announcer(), caption = html("p", { class: "ex-caption" });
-  const buttons = html("div", { class: "ex-buttons" }, play.el, fresh.el);
+  const buttons = html("div", { class: "ex-buttons" }, film.el, fresh.el);
   keptKey.style.flexBasis = "auto";
   board.el.append(bar.el, bar.output);
   bar.output.style.top = `${CEILING - 34}px`;
@@ -183,7 +179,7 @@ function render({ model, el }) {
 
   function paint() {
     if (!g) return;
-    const now = rowsAt(clock), whole = Math.floor(now + 1e-9);
+    const now = rowsAt(film.clock), whole = Math.floor(now + 1e-9);
     if (whole !== counted) tally(whole);
     const { pen } = board, colour = palette(el), head = Math.min(now, SHOWN), current = Math.min(SHOWN - 1, Math.floor(head));
     // A new row pushes the others up within the first fifth of its time.
@@ -192,7 +188,7 @@ function render({ model, el }) {
     Object.assign(pen, { font: `600 13px ${getComputedStyle(el).fontFamily}`, textAlign: "right", textBaseline: "middle" });
     for (let i = Math.max(0, current - ROWS); i <= current; i++) {
       const slot = current < ROWS ? i : ROWS - 1 - current + i - lift, y = TOP + ROW * (slot + 0.5);
-      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = Math.max(0, Math.min(1, 1 + 2 * slot));
+      const until = i < head - 1 || whole >= SHOWN ? 1 : head - i, fade = clamp(1 + 2 * slot, [0, 1]);
       const picked = bar.picked !== null, n = kept(rows[i]);
       const strength = fade * (picked && law.k[bar.picked] !== n ? 0.25 : 1);
       Object.assign(pen, { globalAlpha: 0.3 * fade, strokeStyle: colour.text, lineWidth: 1 });
@@ -212,7 +208,7 @@ function render({ model, el }) {
         pen.fillText(n, g.right, y);
       }
       // The finished row's count falls into the histogram.
-      const age = (clock - clockAt(i + 1)) / FALL;
+      const age = (film.clock - clockAt(i + 1)) / FALL;
       if (age > 0 && age < 1 && n <= law.k.at(-1)) {
         const to = [g.x(n), Math.max(CEILING, g.y(seen.share[n]))];
         disc(pen, [g.right - 4 + age * (to[0] - g.right + 4), y + age ** 2 * (to[1] - y)], 4, colour.second, 0.9);
@@ -220,28 +216,13 @@ function render({ model, el }) {
     }
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock >= LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
-    const old = state, between = (name, low, high) => Math.max(low, Math.min(high, Number(model.get(name))));
+    const old = state, between = (name, ...limits) => clamp(Number(model.get(name)), limits);
     state = {
       rate: between("rate", 0.2, 10), hours: between("hours", 0.2, 4), keep: between("keep", 0, 1),
       arrivals: model.get("arrivals") in STREAMS ? model.get("arrivals") : defaults.arrivals, seed: model.get("seed"),
     };
-    if (old.seed !== state.seed) [clock, playing] = [0, true];
+    if (old.seed !== state.seed) film.restart();
     if (["seed", "rate", "hours", "arrivals"].some((name) => old[name] !== state[name])) rows = [];
     const mu = state.rate * state.hours * state.keep, sd = Math.sqrt(mu);
     const k = Array.from({ length: Math.max(5, Math.ceil(mu + 3.5 * sd + 2)) }, (_, i) => i);
@@ -253,14 +234,12 @@ function render({ model, el }) {
     kind.set(state.arrivals); rate.set(state.rate); hours.set(state.hours); keep.set(state.keep);
     caption.textContent = WORDS[state.arrivals];
     layout();
-    refresh();
+    film.refresh();
     if (old.rate !== undefined) {
       voice.say(`Births ${state.arrivals}, mean ${mu.toFixed(2)}, variance over mean ${seen?.ratio.toFixed(2) ?? 1}.`);
     }
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [film, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Bowl designer: a quadratic function of two variables shaped by hand, and three ways down.
 import {
-  animation, announcer, button, disc, explorer, handle, html, key, line, number, onModel, onTheme, palette, power, scale,
-  segmented, slider, stage, svg, text, trace, xAxis, yAxis,
+  announcer, clamp, clip, disc, explorer, fixed, follow, handle, html, key, line, linspace, number, palette, player, power,
+  scale, segmented, setter, slider, stage, svg, text, trace, xAxis, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -97,7 +97,7 @@ export function spectralRadius(values, eta, beta = 0) {
 /** Level lines of λ₁u² + λ₂v² + tv within `reach` of the origin, exact: ellipses as half-axes, others as polylines in (u, v). */
 export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
   const steep = Math.max(Math.abs(lambda1), Math.abs(lambda2)), lines = [];
-  const along = Array.from({ length: 81 }, (_, i) => (i / 40 - 1) * reach);
+  const along = linspace(-reach, reach, 81);
   if (lambda2 === 0 && t !== 0) { // parabolas, or lines
     for (const sign of [1, -1]) {
       const bent = sign * lambda1 > 0 ? Math.abs(lambda1) : 0; // far out on that side the levels lie closer
@@ -126,8 +126,8 @@ export function levelLines(lambda1, lambda2, t, reach, gap = 0.4) {
       else if (a2 > 0 || b2 > 0) { // a hyperbola, two branches
         const end = Math.asinh((2 * far) / (a2 > 0 ? b : a));
         for (const side of [1, -1]) {
-          lines.push({ sign, points: Array.from({ length: 41 }, (_, i) => {
-            const s = (i / 20 - 1) * end, [c, h] = [side * Math.cosh(s), Math.sinh(s)];
+          lines.push({ sign, points: linspace(-end, end, 41).map((s) => {
+            const [c, h] = [side * Math.cosh(s), Math.sinh(s)];
             return a2 > 0 ? [a * c, centre + b * h] : [a * h, centre + b * c];
           }) });
         }
@@ -157,32 +157,24 @@ const WORDS = {
 // Css pixels: the bowl, and below it a strip in which the gradient shrinks, or does not.
 const BOWL = 400, TOP = 436, FLOOR = 530, HEIGHT = 580, LEFT = 44, RIGHT = 12;
 const ARM = 63, STEPS = 60, PACE = 110, LENGTH = STEPS * PACE, LIMIT = 3, DECADES = [-8, 2];
-const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 function render({ model, el }) {
-  let q = {}, g, paths, lengths, clock = 0, playing = true;
-  const put = (changes) => {
-    for (const [name, v] of Object.entries(changes)) model.set(name, v);
-    model.save_changes();
-  };
+  let q = {}, g, paths, lengths;
+  const put = setter(model);
   const shapes = segmented({ label: "Shape", options: Object.keys(SHAPES), onChange(shape) {
-    [clock, playing] = [0, true];
+    film.restart();
     put(SHAPES[shape]);
   } });
   const dial = (name, label, min, max, step, format) =>
     [name, slider({ label, min, max, step, format, onInput: (v) => put({ [name]: v }) })];
-  const fixed = (v) => v.toFixed(2).replace("-", "−"), degrees = (v) => `${Math.round(v)}°`.replace("-", "−");
+  const degrees = (v) => `${Math.round(v)}°`.replace("-", "−");
   const dials = Object.fromEntries([
     dial("lambda1", "curvature λ₁", -LIMIT, LIMIT, 0.05, fixed), dial("lambda2", "curvature λ₂", -LIMIT, LIMIT, 0.05, fixed),
     dial("angle", "angle", -180, 180, 1, degrees), dial("tilt", "tilt along arm 2", -2, 2, 0.1, fixed),
     dial("eta", "step η", 0.01, 0.6, 0.01, fixed), dial("beta", "momentum β", 0, 0.99, 0.01, fixed),
   ]);
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: LENGTH, paint });
   const world = (px, py) => [(px - g.cx) / g.unit, (g.cy - py) / g.unit];
   const pixel = ([x, y]) => [g.cx + x * g.unit, g.cy - y * g.unit];
   const axis = (i) => {
@@ -206,7 +198,7 @@ function render({ model, el }) {
     const near = q[`lambda${i}`] === 0 || r < 0.25, projected = dot([dx, dy], axis(i)) / ARM;
     let lambda = near ? projected : sign * r;
     if (Math.abs(lambda) < 0.05) lambda = 0;
-    const changes = { [`lambda${i}`]: clamp(Math.round(lambda * 100) / 100, -LIMIT, LIMIT) };
+    const changes = { [`lambda${i}`]: clamp(Math.round(lambda * 100) / 100, [-LIMIT, LIMIT]) };
     if (!near) changes.angle = Math.round(10 * (((turn + 540) % 360 + 360) % 360 - 180)) / 10;
     return put(changes);
   }
@@ -236,7 +228,7 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-caption-fixed" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-controls-pairs" }, shapes.el, ...Object.values(dials).map((d) => d.el)),
-    board.el, html("div", { class: "ex-methods" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, play.el)),
+    board.el, html("div", { class: "ex-methods" }, ...rows.map((r) => r.el), html("div", { class: "ex-buttons" }, film.el)),
     caption, voice.el);
 
   function layout() {
@@ -263,7 +255,7 @@ function render({ model, el }) {
     for (const i of [1, 2]) {
       const [x, y] = armEnd(i), [c, s] = axis(i), out = q[`lambda${i}`] < 0 ? -22 : 22;
       marks.push(line("arm", g.cx, g.cy, x, y),
-        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, 12, board.width - 12), clamp(y - out * s, 10, BOWL - 10)));
+        text(i === 1 ? "λ₁" : "λ₂", clamp(x + out * c, [12, board.width - 12]), clamp(y - out * s, [10, BOWL - 10])));
     }
     const box = { left: LEFT, right, top: TOP, bottom: FLOOR };
     board.svg.replaceChildren(
@@ -278,18 +270,15 @@ function render({ model, el }) {
   function paint() {
     if (!g) return;
     const { pen } = board, style = palette(el), accent = getComputedStyle(el).getPropertyValue("--ex-accent");
-    const head = Math.min(STEPS, clock / PACE), whole = Math.floor(head);
+    const head = Math.min(STEPS, film.clock / PACE), whole = Math.floor(head);
     pen.clearRect(0, 0, board.width, HEIGHT);
     const colours = [style.second, accent, style.text];
     lengths.forEach((all, i) => {
-      const points = all.slice(0, whole + 1).map((size, k) => [g.k(k), g.size(clamp(Math.log10(size), ...DECADES))]);
+      const points = all.slice(0, whole + 1).map((size, k) => [g.k(k), g.size(clamp(Math.log10(size), DECADES))]);
       trace(pen, points, colours[i], 2, 0.95);
       disc(pen, points.at(-1), 3.5, colours[i], 1);
     });
-    pen.save();
-    pen.beginPath();
-    pen.rect(0, 0, board.width, BOWL);
-    pen.clip();
+    clip(pen, 0, 0, board.width, BOWL);
     paths.forEach((path, i) => {
       const seen = path.slice(0, whole + 1), rest = head - whole;
       if (rest > 0 && path[whole + 1]) seen.push(plus(path[whole], rest, plus(path[whole + 1], -1, path[whole])));
@@ -302,20 +291,6 @@ function render({ model, el }) {
     });
     pen.restore();
     rows[0].output.setAttribute("data-share", head / STEPS);
-  }
-
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      if (playing) clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
   }
 
   function change() {
@@ -345,12 +320,10 @@ function render({ model, el }) {
       + `${fixed(q.lambda2)}. ${caption.textContent} Gradient descent: ${rows[0].output.value}. Heavy ball: `
       + `${rows[1].output.value}. Conjugate gradients: ${rows[2].output.value}.`);
     layout();
-    refresh();
+    film.refresh();
     if (!first) voice.say(caption.textContent);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [film, board, voice] });
 }
 
 export default { render };

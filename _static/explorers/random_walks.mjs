@@ -1,7 +1,7 @@
 // Galton board with memory: four laws of the simple random walk, exact, in the limit and simulated.
 import {
-  animation, announcer, button, curve, disc, explorer, hash, html, key, line, number, onModel, onTheme, palette, picker,
-  power, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
+  animation, announcer, button, clamp, curve, disc, explorer, follow, hash, html, key, line, linspace, number, palette,
+  picker, power, scale, segmented, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -142,7 +142,7 @@ const LENGTH = range(0, WAVES - 1).reduce((sum, wave) => sum + growth(wave) + FA
 function phase(clock) {
   let wave = 0;
   while (wave < WAVES - 1 && clock >= growth(wave) + FALL) clock -= growth(wave++) + FALL;
-  const fall = Math.max(0, Math.min(1, (clock - growth(wave)) / FALL));
+  const fall = clamp((clock - growth(wave)) / FALL, [0, 1]);
   return { wave, grow: Math.min(1, clock / growth(wave)), fall };
 }
 
@@ -222,8 +222,7 @@ function render({ model, el }) {
     const radius = Math.min(3.5, Math.max(2, gap / 3));
     dots = law.k.map((k, i) => bars[i] && svg("circle", { class: "ex-dot", cx: x(k), r: radius, "data-k": k }));
     const [from, to] = law.inTime ? [0, n] : [view === "maximum" ? 0 : low, high];
-    const limit = (law.limit ? range(0, 400) : []).map((i) => from + (i / 400) * (to - from))
-      .filter((k) => g.shows(law.limit(k)));
+    const limit = (law.limit ? linspace(from, to, 401) : []).filter((k) => g.shows(law.limit(k)));
     const along = ticks(...(law.inTime ? [0, n] : [low + 1, high - 1]), board.width / 100, 1);
     const beside = law.inTime ? ticks(g.bottom, g.top, 4, 1).map((k) => [k, name(k)]) : [[0, 0], [n / 2, "time"], [n, n]];
     const box = { left: LEFT, right, top: TOP, bottom: FLOOR };
@@ -322,8 +321,8 @@ function render({ model, el }) {
 
   function change() {
     const old = seed;
-    n = Math.max(1, Math.min(200, Math.round(model.get("n"))));
-    p = Math.max(0.05, Math.min(0.95, model.get("p")));
+    n = clamp(Math.round(model.get("n")), [1, 200]);
+    p = clamp(model.get("p"), [0.05, 0.95]);
     [view, seed] = [model.get("view") in LAWS ? model.get("view") : defaults.view, model.get("seed")];
     if (seed !== old) [clock, playing] = [0, true];
     law = LAWS[view](n, p);
@@ -337,9 +336,7 @@ function render({ model, el }) {
     refresh();
     if (old !== undefined) voice.say(`${n} steps, p = ${p.toFixed(2)}, ${view}. Most likely ${describe(bar.home())}.`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(paint)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: paint, parts: [motion, board, voice] });
 }
 
 export default { render };

@@ -1,6 +1,7 @@
 // Blur, score, walk: a mixture under noise, the arrows of its score, and particles that walk along them.
 import {
-  animation, announcer, button, explorer, handle, hash, heatMap, html, onModel, onTheme, rgb, slider, specks, stage, svg, xorshift32,
+  animation, announcer, button, clamp, explorer, fixed, follow, gaussian, handle, hash, heatMap, html, rgb, setter, slider,
+  specks, stage, svg, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -48,17 +49,8 @@ export function field(modes, x, y, sigma) {
 export const trio = (centres) =>
   centres.map((m, k) => ({ w: WEIGHTS[k], m, C: [[WIDTH * WIDTH, 0], [0, WIDTH * WIDTH]] }));
 
-/** Standard normal numbers, endlessly (Box and Muller). */
-export function normals(seed) {
-  const uniform = xorshift32(hash(seed, 0));
-  let spare = null;
-  return () => {
-    if (spare !== null) { const z = spare; spare = null; return z; }
-    const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
-    spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
-  };
-}
+/** Standard normal numbers of a seed, endlessly. */
+export const normals = (seed) => gaussian(xorshift32(hash(seed, 0)));
 
 /** One Langevin step of size `step` for all particles (x, y, x, y, ...), in place. */
 export function walk(points, flat, step, normal) {
@@ -84,21 +76,16 @@ export function shares(points, centres) {
 const COUNT = 200, TOP = 2.5, BOTTOM = 0.05, FALL = 8000, TICK = 1000 / 40, HEIGHT = 400, REACH = 2.3, EDGE = 1.9, CELL = 6, MESH = 34;
 /** Noise level at a time between 0 and 1 of the anneal. */
 export const ladder = (t) => TOP * (BOTTOM / TOP) ** t;
-const fixed = (v) => v.toFixed(2).replace("-", "−");
-const clamp = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 function render({ model, el }) {
   let sigma, a, centres, seed, modes, flat, points, normal, shown, ground = null, drawn = null, paper;
   let time = 0, falling = true, late = 0, playing = true; // the opening is an anneal
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = setter(model);
   const stay = () => { [time, falling] = [1, false]; };
   const dials = {
-    sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: (v) => fixed(Number(v)),
+    sigma: slider({ label: "noise σ", min: 0, max: 3, step: 0.01, format: fixed,
       onInput: (v) => { stay(); put({ sigma: v }); } }),
-    a: slider({ label: "step a", min: 0.02, max: 2, step: 0.02, format: (v) => fixed(Number(v)), onInput: (v) => put({ a: v }) }),
+    a: slider({ label: "step a", min: 0.02, max: 2, step: 0.02, format: fixed, onInput: (v) => put({ a: v }) }),
   };
   const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() { playing = !playing; refresh(); } });
   const scatter = button({ icon: "New", text: "Scatter", onClick() { stay(); playing = true; put({ seed: seed + 1 }); refresh(); } });
@@ -115,7 +102,7 @@ function render({ model, el }) {
     label: `Mode ${name}`, size, at: () => [px(centres[k][0]), py(centres[k][1])],
     describe: () => `mode ${name}, weight ${WEIGHTS[k]}, at ${fixed(centres[k][0])}, ${fixed(centres[k][1])}`,
     onMove(x, y) {
-      const place = [(x - board.width / 2) / unit(), (HEIGHT / 2 - y) / unit()].map((v) => Math.round(100 * clamp(v)) / 100);
+      const place = [(x - board.width / 2) / unit(), (HEIGHT / 2 - y) / unit()].map((v) => Math.round(100 * clamp(v, [-EDGE, EDGE])) / 100);
       put({ centres: centres.map((m, j) => (j === k ? place : m)) });
     },
   }));
@@ -269,9 +256,7 @@ function render({ model, el }) {
     if (!first) voice.say(said);
     refresh();
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [motion, board, voice] });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // What denoising score matching sees: noisy targets on one line for each data point, and the regression that finds the score.
 import {
-  animation, announcer, button, curve, explorer, handle, hash, html, key, line, number, onModel, onTheme, scale, slider, stage, svg,
-  text, ticks, trace, xAxis, xorshift32, yAxis,
+  announcer, area, button, clamp, clip, curve, explorer, fixed, follow, handle, hash, html, key, line, linspace, number,
+  player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -77,32 +77,22 @@ export function split(fit, points, sigma) {
   return { excess, irreducible: (sigma ** -2 - fisher) / 2 };
 }
 
-const fixed = (value, places = 2) => value.toFixed(places).replace("-", "−");
-const clamp = (value, [low, high]) => Math.max(low, Math.min(high, value));
-const range = (count) => Array.from({ length: count + 1 }, (_, i) => i / count);
 const LENGTH = 7000;
 // Css pixels: the density and its handles above, targets below, the loss as a bar at the foot.
 const HILL = 14, GROUND = 118, TOP = 176, FLOOR = 420, BAR = 466, HEIGHT = 496, LEFT = 36;
 
 function render({ model, el }) {
-  let points, sigma, n, seed, draws, clock = 0, playing = true, bars = [];
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  let points, sigma, n, seed, draws, bars = [];
+  const put = setter(model);
   const dials = {
-    sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: (v) => fixed(Number(v)),
+    sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: fixed,
       onInput: (value) => put({ sigma: value }) }),
     n: slider({ label: "noise draws n", min: Math.log10(LIMITS.n[0]), max: Math.log10(MOST), step: 0.01,
       format: (v) => String(Math.round(10 ** v)), onInput: (value) => put({ n: Math.round(10 ** value) }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === LENGTH || !playing;
-    if (clock === LENGTH) clock = 0;
-    refresh();
-  } });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize() { layout(); words(); } });
+  const film = player(board.el, { length: LENGTH, paint, redraw: words });
   const across = () => scale(-REACH, REACH, LEFT, board.width - 6);
   const value = (px) => -REACH + ((px - LEFT) / (board.width - 6 - LEFT)) * 2 * REACH;
   const grips = defaults.points.map((_, i) => {
@@ -118,19 +108,19 @@ function render({ model, el }) {
   const verdict = html("p", { class: "ex-verdict ex-loss" }), voice = announcer();
   const caption = html("p", { class: "ex-caption ex-words" });
   explorer(
-    el, html("div", { class: "ex-controls" }, dials.sigma.el, dials.n.el, html("div", { class: "ex-buttons" }, play.el, fresh.el)),
+    el, html("div", { class: "ex-controls" }, dials.sigma.el, dials.n.el, html("div", { class: "ex-buttons" }, film.el, fresh.el)),
     board.el,
     html("div", { class: "ex-legend" }, key("dot", "training pair, in the colour of its data point"),
       key("line", "regression"), key("line ex-absent", "exact score")),
     verdict, caption, voice.el);
 
-  const shown = () => Math.max(1, Math.min(n, Math.round(n * (clock / LENGTH) ** 2)));
+  const shown = () => clamp(Math.round(n * (film.clock / LENGTH) ** 2), [1, n]);
   const limit = () => 3.4 / sigma;
   const height = () => scale(-limit(), limit(), FLOOR, TOP);
 
   function layout() {
     if (!board.width) return;
-    const X = across(), Y = height(), top = limit(), at = range(260).map((t) => -REACH + 2 * REACH * t);
+    const X = across(), Y = height(), top = limit(), at = linspace(-REACH, REACH, 261);
     const peak = Math.max(...at.map((x) => density(x, points, sigma))), hill = scale(0, peak, GROUND, HILL);
     const box = { left: LEFT, right: board.width - 6, top: TOP, bottom: FLOOR };
     const marks = ticks(-REACH, REACH, 6, 1).map((v) => [v, fixed(v, 0)]);
@@ -140,15 +130,14 @@ function render({ model, el }) {
       return mark;
     });
     bars = ["excess", "rest"].map((kind) => svg("rect", { class: `ex-part ex-part-${kind}`, y: BAR - 12, height: 24 }));
-    const clip = svg("clipPath", { id: `${box.right}-${seed}-targets` },
+    const frame = svg("clipPath", { id: `${box.right}-${seed}-targets` },
       svg("rect", { x: LEFT, y: TOP, width: box.right - LEFT, height: FLOOR - TOP }));
     const group = svg("g", { "clip-path": `url(#${box.right}-${seed}-targets)` }, ...lines);
     const dashed = curve(at.map((x) => [X(x), Y(clamp(score(x, points, sigma), [-2 * top, 2 * top]))]));
     dashed.classList.add("ex-dashed");
     group.append(dashed);
     board.svg.replaceChildren(
-      clip, svg("polygon", { class: "ex-hill", points: [[X(-REACH), GROUND], ...at.map((x) => [X(x), hill(density(x, points, sigma))]),
-        [X(REACH), GROUND]].join(" ") }),
+      frame, area(at.map((x) => [X(x), hill(density(x, points, sigma))]), GROUND),
       line("axis", LEFT, GROUND, box.right, GROUND), ...xAxis(marks, X, box),
       ...yAxis(ticks(-top, top, 4).map((v) => [v, fixed(v, 0)]), Y, box), text("target −ε/σ", 0, TOP - 16, "start"),
       text("noisy point", box.right, TOP - 16, "end"), line("zero", LEFT, Y(0), box.right, Y(0)), group,
@@ -161,10 +150,7 @@ function render({ model, el }) {
     if (!board.width || !draws) return;
     const { pen } = board, style = getComputedStyle(el), count = shown(), X = across(), Y = height();
     pen.clearRect(0, 0, board.width, HEIGHT);
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, TOP, board.width - 6 - LEFT, FLOOR - TOP);
-    pen.clip();
+    clip(pen, LEFT, TOP, board.width - 6 - LEFT, FLOOR - TOP);
     pen.globalAlpha = count > 2000 ? 0.4 : 0.6;
     points.forEach((m, i) => {
       pen.fillStyle = style.getPropertyValue(COLOURS[i]);
@@ -203,42 +189,25 @@ function render({ model, el }) {
     return `σ = ${fixed(sigma)}, ${n} draws. Loss ${number(excess + irreducible)}, of which ${number(irreducible)} irreducible. ${caption.textContent}`;
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(LENGTH, clock + elapsed);
-      if (clock === LENGTH) refresh(); else paint();
-    },
-    onStill() { clock = LENGTH; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < LENGTH;
-    play.set(busy ? "Pause" : clock < LENGTH ? "Play" : "Replay");
-    words();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = seed;
     sigma = clamp(Number(model.get("sigma")), LIMITS.sigma);
     n = Math.round(clamp(Number(model.get("n")), LIMITS.n));
     [points, seed] = [model.get("points").map(Number), model.get("seed")];
     if (seed !== old) {
-      [clock, playing] = [0, true];
+      film.restart();
       draws = noise(seed, MOST, points.length);
     }
     dials.sigma.set(sigma);
     dials.n.set(Math.log10(n));
     layout();
-    refresh();
+    film.refresh();
     const said = words();
     board.svg.setAttribute("aria-label", "The density of four blurred data points; below it training targets on one falling line for "
       + `each data point, the exact score and a binned regression; a bar that splits the loss. ${said}`);
     if (old !== undefined) voice.say(said);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };

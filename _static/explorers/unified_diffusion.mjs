@@ -1,7 +1,7 @@
 // Design-space console: one law on a line, any process, grid and solver; what changes is the left panel, what stays is the right one.
 import {
-  animation, announcer, button, curve, disc, explorer, handle, hash, html, line, number, onModel, onTheme, power, scale,
-  segmented, slider, stage, svg, text, trace, xorshift32,
+  announcer, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, line, number, player, power, scale, segmented,
+  setter, slider, stage, svg, text, trace, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
@@ -154,31 +154,24 @@ const WORDS = {
 const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 46, LEFT = 38, RIGHT = 10, DURATION = 3200, REACH = 2.6;
 
 function render({ model, el }) {
-  let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, clock = 0, playing = true, past = [];
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  let process, grid, solver, n, z, paths, own, ownExact, sigmas, mine, marks, past = [];
+  const put = setter(model);
   const choose = (label, name, options) => segmented({ label, options, onChange: (value) => put({ [name]: value }) });
   const dials = {
     process: choose("process", "process", Object.keys(PROCESSES)), grid: choose("grid", "grid", GRIDS),
     solver: choose("solver", "solver", SOLVERS),
     n: slider({ label: "steps N", min: 2, max: MOST, step: 1, format: String, onInput: (value) => put({ n: value }) }),
   };
-  const play = button({ icon: "Pause", class: "ex-button ex-play", onClick() {
-    playing = clock === DURATION || !playing;
-    if (clock === DURATION) clock = 0;
-    refresh();
-  } });
   const board = stage({ height: HEIGHT, onResize: layout });
+  const film = player(board.el, { length: DURATION, paint });
   const half = () => (board.width - LEFT - RIGHT - GAP) / 2;
   const box = (i) => { const from = LEFT + i * (half() + GAP); return [from, from + half()]; };
-  const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(Math.max(-REACH, Math.min(REACH, v)));
+  const flat = (v) => scale(-REACH, REACH, MIDDLE, TOP)(clamp(v, [-REACH, REACH]));
   const logs = () => scale(Math.log(HIGH), Math.log(LOW / 3), ...box(1));
   const depth = (sigma) => logs()(Math.log(Math.max(sigma, LOW / 3)));
   const latent = handle({
     label: "Latent", at: () => [depth(HIGH), flat(z)], size: () => [board.width, MIDDLE + 6], describe: () => `latent ${number(z)}`,
-    onMove: (px, py) => put({ z: Math.round(1000 * Math.max(-2.2, Math.min(2.2, REACH * (1 - (2 * (py - TOP)) / (MIDDLE - TOP))))) / 1000 }),
+    onMove: (px, py) => put({ z: Math.round(1000 * clamp(REACH * (1 - (2 * (py - TOP)) / (MIDDLE - TOP)), [-2.2, 2.2])) / 1000 }),
   });
   // Left and right have no meaning here: they serve those who expect a slider to obey them.
   latent.el.addEventListener("keydown", (event) => {
@@ -186,26 +179,26 @@ function render({ model, el }) {
     if (by === undefined) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    put({ z: Math.round(1000 * Math.max(-2.2, Math.min(2.2, z + by))) / 1000 });
+    put({ z: Math.round(1000 * clamp(z + by, [-2.2, 2.2])) / 1000 });
   }, true);
   board.el.append(latent.el);
   const verdict = html("p", { class: "ex-verdict" }), caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-console" }, dials.process.el, dials.grid.el, dials.solver.el, dials.n.el,
-      html("div", { class: "ex-buttons" }, play.el)), board.el, verdict, caption, voice.el);
+      html("div", { class: "ex-buttons" }, film.el)), board.el, verdict, caption, voice.el);
 
-  const share = () => Math.min(1, clock / DURATION);
+  const share = () => Math.min(1, film.clock / DURATION);
   const time = (sigma) => (sigma === 0 && process === "VE" ? PROCESSES.VE.inverse(0) : PROCESSES[process].inverse(sigma));
   const size = (x, sigma) => PROCESSES[process].s(time(sigma)) * x;
   const width = () => (["VP", "flow"].includes(process) ? 2.4 : 190);
   const clockAxis = () => scale(time(HIGH), Math.min(0, time(0)), ...box(0));
-  const tall = (v) => scale(-width(), width(), MIDDLE, TOP)(Math.max(-width(), Math.min(width(), v)));
+  const tall = (v) => scale(-width(), width(), MIDDLE, TOP)(clamp(v, [-width(), width()]));
   const spotLeft = (x, sigma) => [clockAxis()(time(sigma)), tall(size(x, sigma))];
   const spotRight = (x, sigma) => [depth(sigma), flat(x / Math.sqrt(1 + sigma * sigma))];
   const hue = (end) => (end > 0 ? "--ex-accent" : "--ex-second");
   const across = () => scale(-2.2, 2.2, ...box(0)), up = scale(-1.9, 1.9, BASE, LOWER);
   const budget = () => scale(Math.log(2), Math.log(2 * MOST), ...box(1));
-  const off = (v) => scale(-3.6, 1, BASE, LOWER)(Math.max(-3.6, Math.min(1, Math.log10(v))));
+  const off = (v) => scale(-3.6, 1, BASE, LOWER)(clamp(Math.log10(v), [-3.6, 1]));
 
   function layout() {
     if (!board.width) return;
@@ -226,20 +219,20 @@ function render({ model, el }) {
       return drawn;
     });
     const size = error(solver, process, grid, n), now = [budget()(Math.log(price(solver, n))), off(size)];
-    marks = LATENTS.map((x, j) => svg("circle", { class: "ex-leader", r: 3.5, cx: across()(x / HIGH), cy: up(Math.max(-1.9, Math.min(1.9, paths[j].at(-1)))),
+    marks = LATENTS.map((x, j) => svg("circle", { class: "ex-leader", r: 3.5, cx: across()(x / HIGH), cy: up(clamp(paths[j].at(-1), [-1.9, 1.9])),
       style: `fill:var(${hue(paths[j].at(-1))})` }));
-    mine = svg("circle", { class: "ex-leader", r: 6, cx: across()(z), cy: up(Math.max(-1.9, Math.min(1.9, own.at(-1)))),
+    mine = svg("circle", { class: "ex-leader", r: 6, cx: across()(z), cy: up(clamp(own.at(-1), [-1.9, 1.9])),
       style: "fill:currentColor", "data-share": own.at(-1) });
     board.svg.replaceChildren(
       text("state xₜ, in its time", a, TOP - 14, "start"), text(board.width < 560 ? "x̂ against log σ" : "x̂ / √(1 + σ²) against log σ", c, TOP - 14, "start"),
-      ...frame(a, b, TOP, MIDDLE), ...frame(c, d, TOP, MIDDLE), ...rule.map((v) => text(String(v).replace("-", "−"), a - 6, tall(v), "end")),
-      ...[-2, 0, 2].map((v) => text(String(v).replace("-", "−"), c - 6, flat(v), "end")),
+      ...frame(a, b, TOP, MIDDLE), ...frame(c, d, TOP, MIDDLE), ...rule.map((v) => text(fixed(v, 0), a - 6, tall(v), "end")),
+      ...[-2, 0, 2].map((v) => text(fixed(v, 0), c - 6, flat(v), "end")),
       text(ends, a, MIDDLE + 15, "start"), text("t", (a + b) / 2, MIDDLE + 15), text("0", b, MIDDLE + 15, "end"),
       ...[80, 1, 0.01].map((v) => text(v, depth(v), MIDDLE + 15, v === 80 ? "start" : "middle")), text("0", d, MIDDLE + 15, "end"),
       ...ghosts, ...sigmas.map((v) => line("axis", depth(v), MIDDLE - 5, depth(v), MIDDLE)),
       ...sigmas.map((v) => line("axis", clockAxis()(time(v)), MIDDLE - 5, clockAxis()(time(v)), MIDDLE)),
       text(board.width < 560 ? "end against latent" : "endpoint against latent", a, LOWER - 16, "start"), ...frame(a, b, LOWER, BASE),
-      ...[-1, 1].map((v) => text(String(v).replace("-", "−"), a - 6, up(v), "end")), ...[-2, 0, 2].map((v) => text(String(v).replace("-", "−"), across()(v), BASE + 15)),
+      ...[-1, 1].map((v) => text(fixed(v, 0), a - 6, up(v), "end")), ...[-2, 0, 2].map((v) => text(fixed(v, 0), across()(v), BASE + 15)),
       map, ...marks, mine,
       text(board.width < 560 ? "error, evaluations" : "error against evaluations", c, LOWER - 16, "start"), ...frame(c, d, LOWER, BASE),
       ...[0, -1, -2, -3].map((v) => text(v === 0 ? "1" : power(v), c - 6, off(10 ** v), "end")),
@@ -271,49 +264,32 @@ function render({ model, el }) {
     [...marks, mine].forEach((mark) => { mark.style.opacity = share() === 1 ? 1 : 0.12; });
   }
 
-  const motion = animation(board.el, {
-    frame(elapsed) {
-      clock = Math.min(DURATION, clock + elapsed);
-      if (clock === DURATION) refresh(); else paint();
-    },
-    onStill() { clock = DURATION; refresh(); },
-  });
-
-  function refresh() {
-    const busy = playing && clock < DURATION;
-    play.set(busy ? "Pause" : clock < DURATION ? "Play" : "Replay");
-    paint();
-    if (busy) motion.play(); else motion.pause();
-  }
-
   function change() {
     const old = process && { process, grid, solver }, given = (name, among) => (among.includes(model.get(name)) ? model.get(name) : defaults[name]);
     const before = process && `${process} ${grid} ${solver} ${n}`;
     process = given("process", Object.keys(PROCESSES));
     [grid, solver] = [given("grid", GRIDS), given("solver", SOLVERS)];
-    n = Math.max(2, Math.min(MOST, Math.round(Number(model.get("n")))));
-    z = Math.max(-2.2, Math.min(2.2, Number(model.get("z"))));
+    n = clamp(Math.round(Number(model.get("n"))), [2, MOST]);
+    z = clamp(Number(model.get("z")), [-2.2, 2.2]);
     if (old && (old.process !== process || old.grid !== grid || old.solver !== solver)) past = [...past, old].slice(-3);
-    if (before !== undefined && before !== `${process} ${grid} ${solver} ${n}` && !motion.still && playing) clock = 0;
+    if (before !== undefined && before !== `${process} ${grid} ${solver} ${n}` && film.playing) film.restart();
     sigmas = levels(grid, process, n);
     paths = LATENTS.map((x, j) => solve(solver, process, sigmas, x, NOISE[j]));
     own = solve(solver, process, sigmas, HIGH * z, NOISE[0]);
     ownExact = carry(HIGH * z, HIGH, 0);
     for (const name of ["process", "grid", "solver", "n"]) dials[name].set({ process, grid, solver, n }[name]);
-    const size = error(solver, process, grid, n), fixed = (v) => v.toFixed(3).replace("-", "−");
-    verdict.textContent = `${price(solver, n)} evaluations, error ${number(size)}. Your latent ends at ${fixed(own.at(-1))}, exactly at ${fixed(ownExact)}.`;
+    const size = error(solver, process, grid, n);
+    verdict.textContent = `${price(solver, n)} evaluations, error ${number(size)}. Your latent ends at ${fixed(own.at(-1), 3)}, exactly at ${fixed(ownExact, 3)}.`;
     const free = { "2M": " 2M never uses the time of the process: the right panel depends on the grid alone.",
       ancestral: " Fresh noise at each step: no map from latents to data, but the same law.", Heun: "",
       Euler: ["EDM", "flow"].includes(process) ? " Euler here is DDIM." : " Euler in this time is not DDIM." }[solver];
     caption.textContent = WORDS[process] + free;
     board.svg.setAttribute("aria-label", `Trajectories of 25 latents under ${process}, grid ${grid}, ${solver}, ${n} steps. ${verdict.textContent}`);
     layout();
-    refresh();
+    film.refresh();
     if (before !== undefined) voice.say(`${verdict.textContent} ${caption.textContent}`);
   }
-  change();
-  const undo = [onModel(model, Object.keys(defaults), change), onTheme(layout)];
-  return () => [...undo, motion.dispose, board.dispose, voice.dispose].forEach((stop) => stop());
+  return follow(model, defaults, { change, redraw: layout, parts: [film, board, voice] });
 }
 
 export default { render };
