@@ -16,6 +16,8 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 HOST = "http://127.0.0.1:"
+TWO_FRAMES = """() => new Promise(
+  done => requestAnimationFrame(() => requestAnimationFrame(done)))"""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -231,7 +233,7 @@ def alive(page, slug):
         f"[data-explorer={slug}][data-explorer-state=ready]", timeout=10_000
     )
     host.scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
+    page.evaluate(TWO_FRAMES)
     return host
 
 

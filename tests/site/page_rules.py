@@ -125,18 +125,18 @@ def accessibility(page, *, only: str | None = None) -> list[str]:
     """axe-core finds nothing serious or critical, by all of its rules or by one.
 
     Most elements of a long page are MathJax's own, or repeat what stands above them: coloured code,
-    documented functions, checked equations. Six of each are left: axe would spend minutes on them.
+    documented functions, checks, checked equations. Six of each are left: axe would spend minutes on them.
     """
     typeset(page)
     page.evaluate(
         """() => {
-          const alike = ["div.highlight pre", "dl.py", "div.verified"].flatMap(
+          const alike = ["div.highlight", "dl.py", "div.check", "div.verified"].flatMap(
             kind => [...document.querySelectorAll(kind)].slice(6));
-          for (const e of [...document.querySelectorAll("mjx-container"), ...alike]) e.remove();
+          for (const e of [...document.querySelectorAll(".math"), ...alike]) e.remove();
         }"""
     )
     page.wait_for_timeout(100)
-    options = {"runOnly": [only]} if only else {}
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
     found = Axe().run(page, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:120]} {node['failureSummary'][:160]}"

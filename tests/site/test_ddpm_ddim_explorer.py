@@ -43,7 +43,7 @@ def drawn_cases():
 
 def by_bayes(x, st, ss):
     """Mean, variance and entropy of q(x_s | x_t = x), from the noisy density alone."""
-    x_s = torch.linspace(-16, 16, 128_001, dtype=torch.float64)
+    x_s = torch.linspace(-16, 16, 16_001, dtype=torch.float64)
     log_q = law().log_prob(x_s[:, None], ss) - (x - x_s) ** 2 / (2 * (st**2 - ss**2))
     mass, h = log_q.softmax(0), x_s[1] - x_s[0]
     mean = mass @ x_s

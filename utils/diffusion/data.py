@@ -156,7 +156,7 @@ def dequantise(
 
     References
     ----------
-    Theis et al. 2016.
+    Theis et al. 2016, section 3.
     """
     require_finite("x", x)
     u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
@@ -184,7 +184,7 @@ def quantise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     References
     ----------
-    The inverse of ``dequantise``.
+    The inverse of ``dequantise``: Theis et al. 2016, section 3.
     """
     require_finite("x", x)
     return ((x + 1) / WIDTH + 0.5).floor().clamp(0, TOP) * WIDTH - 1

@@ -115,7 +115,7 @@ def sliced_sm(
 
     References
     ----------
-    Song, Garg, Shi and Ermon 2019.
+    Song, Garg, Shi and Ermon 2019, section 3.
     """
     require_alike(x=x, v=v)
     s_x, vjp = torch.func.vjp(s, x)

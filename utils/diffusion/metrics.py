@@ -279,7 +279,7 @@ def nearest_distance(
 
     References
     ----------
-    Theis et al. 2016.
+    Theis et al. 2016, section 3.
     """
     _require_clouds(x=x, data=data)
     return _distances(x, data).min(dim=1).values

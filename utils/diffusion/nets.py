@@ -94,7 +94,7 @@ class ResMLP(nn.Module):
 
     References
     ----------
-    He et al., *Identity mappings in deep residual networks*, 2016.
+    He et al., Identity mappings in deep residual networks, 2016.
     """
 
     def __init__(
