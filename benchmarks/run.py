@@ -8,12 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import book
+import faults
 import kernels
 import lighthouse
 import numpy
 import torch
 from threadpoolctl import threadpool_limits
 
+SECTIONS = {
+    "kernels": kernels,
+    "book": book,
+    "lighthouse": lighthouse,
+    "faults": faults,
+}
+TITLES = {
+    "kernels": "Kernels",
+    "book": "The book",
+    "lighthouse": "Lighthouse",
+    "faults": "Faults",
+}
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -24,35 +37,34 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def text(sections: list[str]) -> Iterator[str]:
-    today = datetime.date.today().isoformat()
-    yield "# Benchmarks\n"
+def measured(name: str) -> Iterator[str]:
+    """The lines of one section."""
+    section = SECTIONS[name]
+    yield f"## {TITLES[name]}\n"
+    yield f"{section.__doc__.strip()}\n"
     yield (
-        f"Written by `benchmarks/run.py {' '.join(sections)}` on {today}: {processor()}, "
+        f"`benchmarks/run.py {name}` on {datetime.date.today().isoformat()}: {processor()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, "
         f"numpy {numpy.__version__}, torch {torch.__version__}.\n"
     )
-    if "kernels" in sections:
-        yield f"## Kernels\n\n{kernels.__doc__.strip()}\n"
-        torch.set_num_threads(1)
-        with threadpool_limits(1):
-            yield from kernels.rows()
-        yield f"\n{kernels.REMARKS}"
-    if "book" in sections:
-        yield f"## The book\n\n{book.__doc__.strip()}\n"
-        yield from book.rows()
-        yield ""
-    if "lighthouse" in sections:
-        yield f"## Lighthouse\n\n{lighthouse.__doc__.strip()}\n"
-        yield from lighthouse.rows()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield from section.rows()
+    yield f"\n{getattr(section, 'REMARKS', '')}"
 
 
 def main() -> None:
-    lines = []
-    for line in text(sys.argv[1:] or ["kernels", "book", "lighthouse"]):
-        print(line, flush=True)
-        lines.append(line)
-    RESULTS.write_text("\n".join(lines) + "\n", "utf-8")
+    """Measure the sections named, or all; what is not measured anew stays as it stands."""
+    old = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    known = {part.split("\n")[0]: f"## {part}" for part in old.split("\n## ")[1:]}
+    for name in sys.argv[1:] or SECTIONS:
+        lines = []
+        for line in measured(name):
+            print(line, flush=True)
+            lines.append(line)
+        known[TITLES[name]] = "\n".join(lines)
+    parts = [known[title].strip() for title in TITLES.values() if title in known]
+    RESULTS.write_text("\n\n".join(["# Benchmarks", *parts]) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

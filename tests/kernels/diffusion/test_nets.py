@@ -270,11 +270,11 @@ def test_minibatches_are_drawn_from_all_of_the_data():
 
 
 def test_a_trained_denoiser_comes_close_to_the_exact_one():
-    """Data N(m, c^2): mean square error 0.127 before training, 0.0005 after."""
+    """Data N(m, c^2): mean square error 0.127 before training, 0.0014 after."""
     m, c = torch.tensor([1.0, -0.5]), 0.3
     g = generator(5)
     D = Preconditioned(ResMLP(2, 32, 1, generator=g), edm(0.7))
-    ema = EMA(D, 0.99)
+    ema = EMA(D, 0.97)
 
     def sample(n, *, generator):
         return m + c * torch.randn(n, 2, generator=generator)
@@ -290,7 +290,7 @@ def test_a_trained_denoiser_comes_close_to_the_exact_one():
         return ((D(x_0 + 0.5 * eps, 0.5) - exact) ** 2).mean().item()
 
     assert error(D) > 0.12
-    train(D, sample, loss, steps=500, batch=128, lr=5e-3, generator=g, ema=ema)
+    train(D, sample, loss, steps=200, batch=128, lr=1e-2, generator=g, ema=ema)
     assert error(ema.model) < 0.003
 
 
