@@ -39,7 +39,7 @@ def main(options: list[str]) -> None:
     )
     sys.stderr.write(done.stderr)
     if "No space left on device" in done.stderr:
-        free = shutil.disk_usage(ROOT).free / 1e6
+        free = shutil.disk_usage(BUILD).free / 1e6
         sys.exit(
             f"The disk is full, {free:.0f} MB are free: make room and build again."
         )
