@@ -1,6 +1,6 @@
 """What happens when a build or an execution is disturbed, tried on a clone of the book.
 
-The clone's path has spaces and letters beyond ASCII. A command is killed with all of its children at a random
+The clone's path has spaces and letters beyond ASCII. A command and its process group are killed at a random
 moment, again and again; each time the notebooks are looked at, and then the same command runs undisturbed.
 """
 
@@ -68,22 +68,27 @@ def kills(copy: Path, target: list[str], times: int) -> str:
     if done.returncode:
         return f"the undisturbed run failed: {output[-300:]}"
     full, rng = time.perf_counter() - begin, random.Random(0)
-    interrupted = intact = recovered = 0
-    for i in range(times):
+    runs = interrupted = intact = recovered = 0
+    while interrupted < times:  # a run that ended before its moment does not count
+        runs += 1
         (copy / "_build" / "html" / ".built").unlink(missing_ok=True)
         run = start(copy, *target)
-        moment = full * (rng.uniform(0.9, 1.0) if i % 4 == 0 else rng.uniform(0, 0.9))
+        moment = full * (
+            rng.uniform(0.9, 1.0) if runs % 4 == 0 else rng.uniform(0, 0.9)
+        )
         timer = threading.Timer(moment, os.killpg, (run.pid, signal.SIGKILL))
         timer.start()
         run.communicate()
         timer.cancel()
-        interrupted += run.returncode == -signal.SIGKILL
+        if run.returncode != -signal.SIGKILL:
+            continue
+        interrupted += 1
         intact += whole(copy)
         again = start(copy, *target)
         again.communicate()
         recovered += again.returncode == 0 and not changed(copy)
     return (
-        f"{interrupted} of {times} runs of {full:.0f} s interrupted; all notebooks whole after {intact}, "
+        f"killed {interrupted} times in its {full:.0f} s; all notebooks whole after {intact}, "
         f"the next run succeeds and leaves the committed files as they were after {recovered}"
     )
 
@@ -97,9 +102,9 @@ def two_builds(copy: Path) -> str:
     return f"exit codes {codes[0]} and {codes[1]}; {waited} of them says that it waits for the other"
 
 
-def last_line(run: subprocess.Popen) -> str:
-    lines = [line for line in run.communicate()[0].splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith("make: ***")]
+def last_line(run: subprocess.Popen, copy: Path) -> str:
+    lines = run.communicate()[0].replace(str(copy), ".").splitlines()
+    said = [line for line in lines if line.strip() and not line.startswith("make: ***")]
     return f"exit code {run.returncode}: “{said[-1]}”"
 
 
@@ -115,7 +120,7 @@ def mounted(copy: Path, options: str, command: str) -> str:
         )
     except OSError as error:
         return f"not tried: {error}"
-    return last_line(run)
+    return last_line(run, copy)
 
 
 def full_disk(copy: Path) -> str:

@@ -21,12 +21,6 @@ SECTIONS = {
     "lighthouse": lighthouse,
     "faults": faults,
 }
-TITLES = {
-    "kernels": "Kernels",
-    "book": "The book",
-    "lighthouse": "Lighthouse",
-    "faults": "Faults",
-}
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -40,7 +34,7 @@ def processor() -> str:
 def measured(name: str) -> Iterator[str]:
     """The lines of one section."""
     section = SECTIONS[name]
-    yield f"## {TITLES[name]}\n"
+    yield f"## {name.capitalize()}\n"
     yield f"{section.__doc__.strip()}\n"
     yield (
         f"`benchmarks/run.py {name}` on {datetime.date.today().isoformat()}: {processor()}, "
@@ -56,15 +50,16 @@ def measured(name: str) -> Iterator[str]:
 def main() -> None:
     """Measure the sections named, or all; what is not measured anew stays as it stands."""
     old = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
-    known = {part.split("\n")[0]: f"## {part}" for part in old.split("\n## ")[1:]}
+    parts = {part.split("\n")[0]: f"## {part}" for part in old.split("\n## ")[1:]}
     for name in sys.argv[1:] or SECTIONS:
         lines = []
         for line in measured(name):
             print(line, flush=True)
             lines.append(line)
-        known[TITLES[name]] = "\n".join(lines)
-    parts = [known[title].strip() for title in TITLES.values() if title in known]
-    RESULTS.write_text("\n\n".join(["# Benchmarks", *parts]) + "\n", "utf-8")
+        parts[name.capitalize()] = "\n".join(lines)
+        known = [parts.get(section.capitalize(), "").strip() for section in SECTIONS]
+        text = "\n\n".join(["# Benchmarks", *filter(None, known)])
+        RESULTS.write_text(f"{text}\n", "utf-8")
 
 
 if __name__ == "__main__":
