@@ -99,7 +99,7 @@ def main(sample: int) -> None:
     subprocess.run(first, cwd=ROOT, check=True)
     stats = json.loads((MUTANTS / "mutmut-stats.json").read_text("utf-8"))
     known = names()
-    chosen = random.Random(0).sample(known, sample or len(known))
+    chosen = random.Random(0).sample(known, min(sample or len(known), len(known)))
     fates = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, f in pool.map(lambda name: (name, fate(name, stats)), chosen):
