@@ -96,7 +96,7 @@ def test_every_answer_belongs_to_an_exercise():
     [
         (
             "ex-random_walks-lazi",
-            "no exercise 'ex-random_walks-lazi'; this chapter has",
+            "no exercise 'ex-random_walks-lazi'; this chapter has ex-random_walks-",
         ),
         ("ex-no_chapter-x", "no exercises of a chapter 'no_chapter'"),
     ],

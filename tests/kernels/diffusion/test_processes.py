@@ -204,6 +204,11 @@ def test_the_velocity_of_flow_matching():
     close(ode_velocity(MIXTURE, flow(), x, t), want, atol=1e-11)
 
 
+@pytest.mark.parametrize("process", [ve_sqrt(), edm()])
+def test_an_open_clock_ends_at_the_highest_level(process):
+    close(process.sigma(torch.tensor(process.t_max, dtype=torch.float64)), 1e4)
+
+
 def test_a_clock_can_be_changed():
     longer = dataclasses.replace(edm(), t_max=1e6)
     assert perturb(longer, normal(2, 2), 1e5, normal(2, 2)).isfinite().all()

@@ -260,6 +260,15 @@ def test_churn_by_hand():
         close(edm_stochastic(MIXTURE, x, sigmas, **args), want)
 
 
+def test_churn_is_shared_by_the_steps():
+    x, sigmas = normal(4, 2), torch.tensor([2.0, 0.7, 0.3], dtype=torch.float64)
+    once = {"S_min": 2.0, "S_max": 2.0, "generator": rng(2)}  # in the first step only
+    got = edm_stochastic(MIXTURE, x, sigmas, S_churn=0.4, **once)
+    start = x + 2.0 * math.sqrt(1.2**2 - 1) * normal(4, 2, seed=2)
+    want = heun(MIXTURE, start, torch.tensor([2.4, 0.7, 0.3], dtype=torch.float64))
+    close(got, want)
+
+
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("process", [vp(), sub_vp(), ve(), flow()])
 def test_one_family_of_sdes_one_law(c, process):
