@@ -1,7 +1,6 @@
 // Wide formulas, and figures on a phone, scroll in a box of their own: let the keyboard reach it.
-addEventListener("load", async () => {
-  await window.MathJax?.startup?.promise;
-  // In a line of text the scroll width also counts what MathJax keeps for screen readers.
+addEventListener("load", () => {
+  // In a line of text the scroll width also counts what is there for screen readers alone.
   const width = (box) => (box.matches("span") && box.firstElementChild ? box.firstElementChild.offsetWidth : box.scrollWidth);
   const mark = () => {
     const boxes = [...document.querySelectorAll(".math, figure")];

@@ -43,7 +43,6 @@ def main() -> None:
         page = browser.new_page(color_scheme="light", reduced_motion="reduce")
         for name in pages():
             page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html")
-            page.evaluate("MathJax?.startup?.promise")
             page.evaluate(
                 "document.querySelectorAll('img').forEach(i => i.loading = 'eager')"
             )

@@ -1,9 +1,11 @@
-"""Every formula of the book can be set without MathJax, as the EPUB does it."""
+"""Formulas are set when the book is built: by MathJax for the site, as MathML for the EPUB."""
 
 import re
 
+import formulas
 import pytest
 from epub import mathml
+from formulas import chtml
 from sphinx.errors import ExtensionError
 
 import chapters
@@ -27,3 +29,18 @@ def test_primes_and_powers_are_one_superscript():
 def test_a_formula_that_cannot_be_set_is_named():
     with pytest.raises(ExtensionError, match=r"no MathML for 'x\^2\^3'"):
         mathml("x^2^3")
+    with pytest.raises(ExtensionError, match=r"MathJax cannot set .*: Undefined control sequence"):
+        chtml(r"x + \nothing")
+
+
+def test_a_formula_on_the_site_carries_mathml_for_screen_readers():
+    html = chtml(r"\sqrt{x}")
+    assert html.startswith("<mjx-container")
+    assert "<msqrt><mi>x</mi></msqrt>" in html
+    assert 'display="true"' in chtml("x", display=True)
+
+
+def test_a_package_that_is_not_the_official_one_is_refused(monkeypatch):
+    monkeypatch.setattr(formulas, "PARTS", formulas.PARTS[:1])
+    with pytest.raises(ExtensionError, match=r"is not the official 3\.2\.2: sha256"):
+        formulas.folder()

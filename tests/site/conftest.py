@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +33,7 @@ OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 class Handler(SimpleHTTPRequestHandler):
     """Serve files, compressed and kept by the browser, like any web host does, without a log.
 
-    ``?plain`` is a page without the script that sets formulas; ``?only=slug`` is ``cut_down``.
+    ``?only=slug`` is ``cut_down``.
     """
 
     protocol_version = "HTTP/1.1"
@@ -69,8 +68,6 @@ def content(path: Path, query: str, squeeze: bool) -> bytes:
     body = path.read_bytes()
     if "only" in options:
         body = cut_down(body.decode(), options["only"][0]).encode()
-    if "plain" in options:
-        body = re.sub(rb"<script[^>]*tex-chtml[^>]*></script>", b"", body)
     return gzip.compress(body, 6) if squeeze else body
 
 
@@ -79,21 +76,25 @@ def cut_down(html: str, slug: str) -> str:
 
     Of its scripts only the loader is left, and one line that chooses light or dark as the theme does.
     """
-    soup = BeautifulSoup(html, "html.parser")
-    article = soup.select_one("article.bd-article")
-    host = article.select_one(f"[data-explorer={slug}]")
-    cell = host.find_parent(class_="cell") or host
-    spaces = [soup.new_tag("div", style="height: 2000px") for _ in range(2)]
-    article.clear()
-    article.extend([spaces[0], cell, spaces[1]])
-    for script in soup.select("script[src]"):
-        if "explorer-loader" not in script["src"]:
-            script.decompose()
-    choice = soup.new_tag("script")
-    choice.string = """document.documentElement.dataset.theme =
-      matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
-    soup.body.append(choice)
-    return str(soup)
+    host = html.index(f'data-explorer="{slug}"')
+    start = max(html.rfind(f"<div {what}", 0, host) for what in ('class="cell ', ""))
+    before, rest = re.split(r'(?<=<article class="bd-article">)', html, maxsplit=1)
+    space = '<div style="height: 2000px"></div>'
+    choice = """<script>document.documentElement.dataset.theme =
+      matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";</script>"""
+    column = space + element(html, start) + space + choice
+    page = before + column + rest[rest.index("</article>") :]
+    return re.sub(r'<script[^>]* src="(?!\S*explorer-loader)[^>]*></script>', "", page)
+
+
+def element(html: str, start: int) -> str:
+    """The div that begins at a place of a page, to its end."""
+    depth = 0
+    for tag in re.finditer(r"<(/?)div\b[^>]*>", html[start:]):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return html[start : start + tag.end()]
+    raise ValueError(f"the div at {start} has no end")
 
 
 def serve(folder: Path) -> ThreadingHTTPServer:
@@ -166,10 +167,7 @@ def stage(browser):
 
 @pytest.fixture
 def open_page(browser, site_url):
-    """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test.
-
-    ``mathjax=False`` saves the seconds of typesetting where a test does not look at formulas.
-    """
+    """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test."""
     contexts = []
 
     def open_(
@@ -180,7 +178,6 @@ def open_page(browser, site_url):
         height: int = 900,
         dark: bool = False,
         javascript: bool = True,
-        mathjax: bool = True,
     ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -189,7 +186,7 @@ def open_page(browser, site_url):
         )
         contexts.append(context)
         page = watched(context)
-        page.goto(base + path + ("" if mathjax else "?plain"), wait_until="load")
+        page.goto(base + path, wait_until="load")
         return page
 
     yield open_
@@ -220,8 +217,8 @@ def explorer(stage, page_of, site_url):
             reduced_motion="reduce" if still else "no-preference",
         )
         stage.found.clear()
-        variant = "plain" if whole else f"only={slug}"
-        stage.goto(f"{site_url}{page_of(slug)}?{variant}", wait_until="load")
+        variant = "" if whole else f"?only={slug}"
+        stage.goto(f"{site_url}{page_of(slug)}{variant}", wait_until="load")
         return alive(stage, slug)
 
     return open_
@@ -249,7 +246,7 @@ def call(browser, site_url):
     """``call(slug, name, argument_lists)``: an exported function of an explorer, once per list."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(site_url + "sources.html?plain")
+    page.goto(site_url + "sources.html")
 
     def call_(slug, name, argument_lists):
         return page.evaluate(

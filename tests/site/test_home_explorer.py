@@ -50,7 +50,7 @@ def test_denoiser_is_the_mixtures(call, emblem):
 
 def test_the_way_back_is_ddim(open_page, site_url, emblem):
     starts = np.random.default_rng(1).normal(size=(5, 2)) * 0.9
-    page = open_page("sources.html", mathjax=False)
+    page = open_page("sources.html")
     seen = page.evaluate(
         """async ([url, ends]) => {
           const m = await import(url), back = m.turn(Float64Array.from(ends)), points = m.picture();

@@ -65,7 +65,7 @@ def test_search_finds(open_page):
 
 
 def test_theme_switches_and_figures_follow(open_page):
-    page = open_page(CHAPTER, dark=True, mathjax=False)
+    page = open_page(CHAPTER, dark=True)
     figure = page.locator(".cell_output img").first
     assert "invert" in figure.evaluate("e => getComputedStyle(e).filter")
     page.locator("button.theme-switch-button:visible").first.click()
