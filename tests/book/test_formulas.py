@@ -29,7 +29,9 @@ def test_primes_and_powers_are_one_superscript():
 def test_a_formula_that_cannot_be_set_is_named():
     with pytest.raises(ExtensionError, match=r"no MathML for 'x\^2\^3'"):
         mathml("x^2^3")
-    with pytest.raises(ExtensionError, match=r"MathJax cannot set .*: Undefined control sequence"):
+    with pytest.raises(
+        ExtensionError, match=r"MathJax cannot set .*: Undefined control sequence"
+    ):
         chtml(r"x + \nothing")
 
 

@@ -74,17 +74,22 @@ def content(path: Path, query: str, squeeze: bool) -> bytes:
 def cut_down(html: str, slug: str) -> str:
     """A page with nothing in its column but one explorer, between two screens of empty space.
 
-    Of its scripts only the loader is left, and one line that chooses light or dark as the theme does.
+    Of its scripts the loader and the theme's options are left, and one line chooses light or dark as the theme does.
     """
     host = html.index(f'data-explorer="{slug}"')
-    start = max(html.rfind(f"<div {what}", 0, host) for what in ('class="cell ', ""))
+    cell = html.rfind('<div class="cell ', 0, host)
+    start = cell if cell >= 0 else html.rfind("<div ", 0, host)
     before, rest = re.split(r'(?<=<article class="bd-article">)', html, maxsplit=1)
     space = '<div style="height: 2000px"></div>'
     choice = """<script>document.documentElement.dataset.theme =
       matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";</script>"""
     column = space + element(html, start) + space + choice
     page = before + column + rest[rest.index("</article>") :]
-    return re.sub(r'<script[^>]* src="(?!\S*explorer-loader)[^>]*></script>', "", page)
+    return re.sub(
+        r'<script[^>]* src="(?!\S*(?:explorer-loader|documentation_options))[^>]*></script>',
+        "",
+        page,
+    )
 
 
 def element(html: str, start: int) -> str:
@@ -139,9 +144,9 @@ def browser():
 
 
 def watched(context):
-    """A page that collects in ``page.found`` what goes wrong on it."""
+    """A page that collects in ``page.found`` what goes wrong on it, and in ``page.sizes`` what it loads."""
     page = context.new_page()
-    page.found = []
+    page.found, page.sizes = [], {}
 
     def console(message):
         if message.type == "error":
@@ -153,7 +158,13 @@ def watched(context):
 
     page.on("console", console)
     page.on("pageerror", lambda error: page.found.append(f"script error: {error}"))
+
+    def response(response):
+        size = response.headers.get("content-length", 0)
+        page.sizes[response.url] = int(size)
+
     page.on("request", request)
+    page.on("response", response)
     return page
 
 
@@ -204,12 +215,9 @@ def page_of(site):
 
 @pytest.fixture
 def explorer(stage, page_of, site_url):
-    """Open an explorer, alive, on its page or (by default) on what is left of it without the text.
+    """Open an explorer, alive, on what is left of its page without the text; ``still`` asks for reduced motion."""
 
-    ``still`` asks for reduced motion.
-    """
-
-    def open_(slug, *, still=True, whole=False, width=1280, height=900, dark=False):
+    def open_(slug, *, still=True, width=1280, height=900, dark=False):
         stage.mouse.move(0, 0)
         stage.set_viewport_size({"width": width, "height": height})
         stage.emulate_media(
@@ -217,8 +225,7 @@ def explorer(stage, page_of, site_url):
             reduced_motion="reduce" if still else "no-preference",
         )
         stage.found.clear()
-        variant = "" if whole else f"?only={slug}"
-        stage.goto(f"{site_url}{page_of(slug)}{variant}", wait_until="load")
+        stage.goto(f"{site_url}{page_of(slug)}?only={slug}", wait_until="load")
         return alive(stage, slug)
 
     return open_

@@ -5,13 +5,37 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError
 
+FIRST_VISIT = 1_000_000  # bytes
+PATIENCE = 10_000  # milliseconds
 AXE_SERIOUS = ("serious", "critical")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 def problems(page) -> list[str]:
     """Everything wrong with an open page, each line starting with the rule it breaks."""
     return [f"{rule.__name__}: {what}" for rule in RULES for what in rule(page)]
+
+
+def light(page) -> list[str]:
+    """A first visit of a page brings at most a megabyte, compressed; later figures load later."""
+    total = sum(page.sizes.values())
+    return [] if total <= FIRST_VISIT else [f"it loads {total / 1000:.0f} KB"]
+
+
+def explorers(page) -> list[str]:
+    """Every explorer comes alive where it stands."""
+    wrong = []
+    for host in page.locator("[data-explorer]").all():
+        host.scroll_into_view_if_needed()
+        try:
+            host.and_(page.locator("[data-explorer-state=ready]")).wait_for(
+                timeout=PATIENCE
+            )
+        except TimeoutError:
+            wrong.append(f"{host.get_attribute('data-explorer')} does not come alive")
+    return wrong
 
 
 def one_title(page) -> list[str]:
@@ -114,15 +138,16 @@ def accessibility(page, *, only: str | None = None) -> list[str]:
     """axe-core finds nothing serious or critical, by all of its rules or by one.
 
     Most elements of a long page are those of formulas, or repeat what stands above them: coloured code,
-    documented functions, checks, checked equations. Six of each are left: axe would spend minutes on them.
+    documented functions, checks, checked equations. Three of each are left: axe would spend minutes on them.
     """
     page.evaluate(
         """() => {
           const alike = ["div.highlight", "dl.py", "div.check", "div.verified"].flatMap(
-            kind => [...document.querySelectorAll(kind)].slice(6));
+            kind => [...document.querySelectorAll(kind)].slice(3));
           for (const e of [...document.querySelectorAll(".math"), ...alike]) e.remove();
         }"""
     )
+    page.set_viewport_size(DESKTOP)
     page.wait_for_timeout(100)
     options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
     found = Axe().run(page, options=options).response["violations"]
@@ -148,9 +173,11 @@ def marks(page) -> list[str]:
 
 
 def phone(page) -> list[str]:
-    """At 390 px nothing is cut off, and the menu opens."""
-    desktop = page.viewport_size
-    page.set_viewport_size({"width": 390, "height": 844})
+    """At 390 px nothing is cut off, and the menu opens.
+
+    The page stays so narrow: a long one takes a second to be laid out again.
+    """
+    page.set_viewport_size(PHONE)
     wrong = overflow(page) + punctuation(page)
     menu = page.locator("#pst-primary-sidebar-modal")
     wrong += ["the menu is open from the start"] * menu.is_visible()
@@ -158,7 +185,6 @@ def phone(page) -> list[str]:
     if menu.locator("a:visible").count() < 5:
         wrong.append("the menu does not open")
     page.keyboard.press("Escape")
-    page.set_viewport_size(desktop)
     return wrong
 
 
@@ -178,11 +204,13 @@ def light_and_dark(page) -> list[str]:
 
 
 RULES = (
+    light,
     equations,
     column,
     pictures,
     one_title,
     marks,
+    explorers,
     phone,
     quiet,
     light_and_dark,

@@ -185,7 +185,7 @@ FRAMES = """() => {
 
 @every
 def test_becomes_ready_without_complaint(explorer, slug):
-    host = explorer(slug, whole=True)
+    host = explorer(slug)
     assert host.locator("svg[role=img]").count() >= 1
     assert all(
         label
@@ -385,7 +385,7 @@ def test_state_goes_both_ways(explorer, site_url, slug):
 
 @every
 def test_without_javascript_the_picture_remains(open_page, page_of, slug):
-    page = open_page(page_of(slug), javascript=False)
+    page = open_page(f"{page_of(slug)}?only={slug}", javascript=False)
     picture = page.locator(f"[data-explorer={slug}] img").first
     picture.scroll_into_view_if_needed()
     picture.wait_for(state="visible")
