@@ -13,18 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "site"))
-from conftest import FLAGS, SITE, serve  # noqa: E402
+from visits import FLAGS, SITE, launch, serve, visit
 
 CATEGORIES = ("accessibility", "best-practices", "seo")
 VERSION = "lighthouse@12.8.2"
-TIMES = """async () => {
-  await document.fonts.ready;
-  const all = performance.now();
-  return [performance.getEntriesByName("first-contentful-paint")[0].startTime / 1000, all / 1000];
-}"""
 
 
 def scores(url: str, chromium: str) -> tuple[list[int], list[str]]:
@@ -49,18 +41,6 @@ def scores(url: str, chromium: str) -> tuple[list[int], list[str]]:
     ], lost
 
 
-def seconds(url: str, browser) -> tuple[float, float]:
-    """From the request to the first screen, and to the last formula: the best of three visits."""
-    times = []
-    for _ in range(3):
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(url)
-        times.append(page.evaluate(TIMES))
-        page.close()
-    first, last = zip(*times, strict=True)
-    return min(first), min(last)
-
-
 def rows() -> Iterator[str]:
     yield "| page | accessibility | best practices | SEO | first screen, s | last formula, s | what costs points |"
     yield "|---|--:|--:|--:|--:|--:|---|"
@@ -72,13 +52,13 @@ def rows() -> Iterator[str]:
     server = serve(SITE)
     pages = sorted(p for p in SITE.rglob("*.html") if "_static" not in p.parts)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = launch(playwright)
         for path in pages:
             name = path.relative_to(SITE).as_posix()
             url = f"http://127.0.0.1:{server.server_port}/{name}"
             marks, lost = scores(url, chromium)
             cells = " | ".join(map(str, marks))
-            first, last = seconds(url, browser)
+            _, first, last = visit(url, browser)
             yield f"| {name} | {cells} | {first:.1f} | {last:.1f} | {', '.join(lost)} |"
     server.shutdown()
 

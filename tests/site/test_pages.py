@@ -62,3 +62,12 @@ def test_theme_switches_and_figures_follow(open_page):
     theme = page.evaluate("document.documentElement.dataset.theme")
     expected = "invert" if theme == "dark" else "none"
     assert expected in figure.evaluate("e => getComputedStyle(e).filter")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_light_or_dark_is_chosen_before_anything_is_drawn(open_page, dark):
+    page = open_page("sources.html", dark=dark)
+    page.route("**/*.js*", lambda route: route.abort())  # the page's own line is left
+    page.reload()
+    chosen = page.evaluate("document.documentElement.dataset.theme")
+    assert chosen == ("dark" if dark else "light")
