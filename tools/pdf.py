@@ -18,10 +18,22 @@ sys.path.insert(0, str(ROOT / "tests" / "site"))
 from conftest import FLAGS, serve  # noqa: E402
 
 MARGIN = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
-FOOTER = (
-    '<div style="font-size: 7pt; width: 100%; text-align: center">'
-    '<span class="title"></span>, <span class="pageNumber"></span></div>'
-)
+LINE = '<div style="font-size: 7pt; width: 100%; text-align: center">{}</div>'
+TITLE = LINE.format('<span class="title"></span>')
+NUMBER = LINE.format('<span class="pageNumber"></span>')
+
+
+def sheets(page, *, header: str = "<span></span>", footer: str = "<span></span>"):
+    """What an open page prints."""
+    printed = page.pdf(
+        format="A4",
+        margin=MARGIN,
+        print_background=True,
+        display_header_footer=True,
+        header_template=header,
+        footer_template=footer,
+    )
+    return PdfReader(io.BytesIO(printed))
 
 
 def pages() -> list[str]:
@@ -47,18 +59,15 @@ def main() -> None:
                 "document.querySelectorAll('img').forEach(i => i.loading = 'eager')"
             )
             page.wait_for_load_state("networkidle")
-            sheets = page.pdf(
-                format="A4",
-                margin=MARGIN,
-                print_background=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOTER,
-            )
             first = len(book.pages)
-            book.append(PdfReader(io.BytesIO(sheets)), import_outline=False)
+            book.append(sheets(page, header=TITLE), import_outline=False)
             title = page.locator("h1").first.evaluate("e => e.firstChild.textContent")
             book.add_outline_item(title=title.strip(), page_number=first)
+        # Chromium counts each page of the site anew: the book's numbers are printed on empty sheets.
+        page.set_content('<p style="break-after: page">&nbsp;</p>' * len(book.pages))
+        numbers = sheets(page, footer=NUMBER)
+        for sheet, number in zip(book.pages, numbers.pages, strict=False):
+            sheet.merge_page(number)
     server.shutdown()
     book.add_metadata({"/Title": "Random Walks to Reasoning"})
     book.write(BOOK)

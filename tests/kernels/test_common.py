@@ -12,6 +12,7 @@ import random
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -634,6 +635,19 @@ def test_equations_exist_in_the_book(name):
     )
     assert cited or in_a_paper, "the docstring names its equation, here or in a paper"
     assert set(cited) <= labels, f"no notebook has {sorted(set(cited) - labels)}"
+
+
+@each_kernel
+def test_works_named_are_in_the_bibliography(name):
+    works = re.findall(r"([A-Z][\w-]+)[^;]*? (\d{4})\b", section(name, "References"))
+    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    for author, year in works:
+        assert any(
+            re.search(rf"author += .*\b{author}\b", entry)
+            and re.search(rf"year += \{{{year}\}}", entry)
+            for entry in plain.split("\n@")
+        ), f"references.bib has no work of {author} from {year}"
 
 
 @each_kernel

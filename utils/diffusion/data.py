@@ -115,7 +115,7 @@ def digits(
 
     References
     ----------
-    Pedregosa et al. 2011. The role of ``sigma_data``: Karras et al. 2022, table 1.
+    Pedregosa et al. 2011; for the role of ``sigma_data``, Karras et al. 2022, table 1.
     """
     require_integer("split_seed", split_seed, 0)
     pixels, labels = load_digits(return_X_y=True)
@@ -184,7 +184,7 @@ def quantise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     References
     ----------
-    The inverse of ``dequantise``: Theis et al. 2016, section 3.
+    Theis et al. 2016, section 3, whose ``dequantise`` it undoes.
     """
     require_finite("x", x)
     return ((x + 1) / WIDTH + 0.5).floor().clamp(0, TOP) * WIDTH - 1

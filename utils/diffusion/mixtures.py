@@ -325,7 +325,7 @@ def eight_gaussians(r: float = 1.0, sd: float = 0.05) -> GaussianMixture:
 
     References
     ----------
-    After Metz et al. 2017; its denoiser is the minimiser in Karras et al. 2022, equation 2.
+    Metz et al. 2017, for the ring; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
     for name, value in (("r", r), ("sd", sd)):
         require_finite(name, value)
