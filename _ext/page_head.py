@@ -65,6 +65,14 @@ def keep_punctuation(app, doctree, docname) -> None:
             home[i - 1] = nodes.Text(before.removesuffix(left))
 
 
+def describe_search(app, pagename, templatename, context, doctree) -> None:
+    """Add a description to the search page; the others bring one of their own."""
+    if pagename == "search":
+        text = f"Search the chapters, kernels and equations of {app.config.project}."
+        tag = f'<meta name="description" content="{escape(text)}" />\n'
+        context["metatags"] = context.get("metatags", "") + tag
+
+
 def social_preview(app, pagename, templatename, context, doctree) -> None:
     """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
     tags = {"og:type": "article", "og:site_name": app.config.project}
@@ -98,6 +106,7 @@ def favicon_ico(app, exception) -> None:
 
 def setup(app):
     app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", describe_search)
     app.connect("html-page-context", social_preview)
     app.connect("doctree-resolved", lazy_images)
     app.connect("doctree-resolved", unique_ids)

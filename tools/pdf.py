@@ -68,7 +68,9 @@ def main() -> None:
         numbers = sheets(page, footer=NUMBER)
         for sheet, number in zip(book.pages, numbers.pages, strict=False):
             sheet.merge_page(number)
+            sheet.compress_content_streams()
     server.shutdown()
+    book.compress_identical_objects()
     book.add_metadata({"/Title": "Random Walks to Reasoning"})
     book.write(BOOK)
     print(f"{BOOK.name}: {len(book.pages)} pages, {BOOK.stat().st_size / 1e6:.1f} MB")

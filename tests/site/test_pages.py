@@ -10,7 +10,7 @@ PAGES = [
     for path in sorted(SITE.rglob("*.html"))
     if "_static" not in path.parts
 ]
-MADE_BY_SPHINX = ("search.html", "prf-prf.html")
+MADE_BY_SPHINX = ("prf-prf.html",)
 CHAPTER = "chapters/foundations/random_walks.html"
 
 
