@@ -76,8 +76,10 @@ def describe_search(app, pagename, templatename, context, doctree) -> None:
 def social_preview(app, pagename, templatename, context, doctree) -> None:
     """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
     tags = {"og:type": "article", "og:site_name": app.config.project}
-    # A numbered title is markup, an attribute takes text.
-    tags["og:title"] = Markup(context.get("title", app.config.project)).striptags()
+    title = (
+        "Search" if pagename == "search" else context.get("title", app.config.project)
+    )
+    tags["og:title"] = Markup(title).striptags()  # a numbered title has markup
     if context.get("pageurl"):
         tags["og:url"] = context["pageurl"]
     for chapter in chapters.all_chapters():
