@@ -18,9 +18,10 @@ from visits import FLAGS, SITE, launch, serve, visit
 CATEGORIES = ("accessibility", "best-practices", "seo")
 VERSION = "lighthouse@12.8.2"
 REMARKS = """\
-The first screen of a page, its formulas included, stands after half a second. The last formula of a chapter takes about two where the goal
-was one and a half: a chapter has 60 000 nodes, which Chromium needs that long to lay out; a third are formulas.
-A page that lays out only what is in view would be quicker, and its scroll bar would jump.
+The first screen of a page, its formulas included, stands after half a second. The last formula of a chapter
+takes two to three where the goal was one and a half: a chapter has some 60 000 nodes, a third of them in
+formulas, and Chromium needs that long to lay them out. To lay out only what is in view would be quicker, and
+the scroll bar would jump.
 """
 
 
