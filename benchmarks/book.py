@@ -33,8 +33,8 @@ sphinx: {extra_extensions: [sphinx_proof, sphinx_exercise]}
 REMARKS = """\
 A cold build takes one and a half seconds a chapter, so the 31 chapters planned will miss the 30 seconds they
 were to take by 20: reading a notebook and colouring its code is most of it, setting formulas a fifth. A plain
-book's page is more than twice as heavy, for it brings MathJax and a script of icons, and it moves until its
-last formula stands, 1.4 seconds later than here. Here the first screen comes with its formulas.
+book's page is more than twice as heavy, for it brings MathJax and a script of icons, and its last formula
+stands 1.4 seconds later than here. Here the first screen comes with its formulas.
 """
 
 

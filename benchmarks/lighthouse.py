@@ -20,8 +20,8 @@ VERSION = "lighthouse@12.8.2"
 REMARKS = """\
 The first screen of a page, its formulas included, stands after half a second. The last formula of a chapter
 takes two to three where the goal was one and a half: a chapter has some 60 000 nodes, a third of them in
-formulas, and Chromium needs that long to lay them out. To lay out only what is in view would be quicker, and
-the scroll bar would jump.
+formulas, and Chromium needs that long to lay them out. To lay out only what is in view would be quicker, but
+the page would have to guess how long it is.
 """
 
 
