@@ -45,7 +45,7 @@ test: browser $(VENV)/dev lint ## everything: kernels, notebooks, strict re-exec
 	BOOK_STATIC=1 $(BIN)/pytest chapters -q --nbval --nbval-current-env --nbval-cell-timeout 120 \
 	  -n 2 --dist loadscope
 	@$(MAKE) --no-print-directory book
-	$(BIN)/pytest tests/site -q -n 2
+	$(BIN)/pytest tests/site -q -n 2 --dist worksteal
 
 .PHONY: browser
 browser:
