@@ -230,7 +230,7 @@ def sampler(ours, scheduler, sigmas, options=None):
 
 
 CHAIN = grids.ddpm_strided(
-    discrete.alphabar_to_sigma((1 - discrete.linear_betas()).cumprod(0)), STEPS
+    discrete.alpha_bar_to_sigma((1 - discrete.linear_betas()).cumprod(0)), STEPS
 )
 NOISE = {"generator": torch.Generator().manual_seed(0)}
 PAIRS = [

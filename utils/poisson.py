@@ -392,7 +392,7 @@ def dispersion_test(x: Real[np.ndarray, " n"]) -> tuple[float, int, float]:
 
 
 def gof_poisson(
-    counts: Real[np.ndarray, " n"], min_expected: float = 5.0
+    observed: Real[np.ndarray, " n"], min_expected: float = 5.0
 ) -> tuple[float, int, float, Float[np.ndarray, "cells 3"]]:
     r"""Chi-squared test of a Poisson law with fitted mean, tails pooled.
 
@@ -404,7 +404,7 @@ def gof_poisson(
 
     Parameters
     ----------
-    counts : how often 0, 1, 2, ... was observed.
+    observed : how often 0, 1, 2, ... was observed.
     min_expected : smallest expectation of a tail cell, > 0.
 
     Returns
@@ -417,29 +417,29 @@ def gof_poisson(
     Raises
     ------
     ValueError
-        If ``counts`` is not a vector of finite numbers >= 0 with a positive mean, ``min_expected``
+        If ``observed`` is not a vector of finite numbers >= 0 with a positive mean, ``min_expected``
         is not positive and finite, or fewer than three cells remain.
 
     References
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-gof`.
     """
-    require_vector("counts", counts)
-    require_finite("counts", counts)
-    require(counts >= 0, "counts must be >= 0", counts)
+    require_vector("observed", observed)
+    require_finite("observed", observed)
+    require(observed >= 0, "observed must be >= 0", observed)
     require(0 < min_expected < np.inf, "min_expected must be positive", min_expected)
-    k, total = np.arange(len(counts)), np.sum(counts)
-    require(counts @ k > 0, "counts must have a positive mean", counts @ k)
-    mu = counts @ k / total
+    k, total = np.arange(len(observed)), np.sum(observed)
+    require(observed @ k > 0, "observed must have a positive mean", observed @ k)
+    mu = observed @ k / total
     low = np.flatnonzero(total * pdtr(k, mu) >= min_expected)
     high = np.flatnonzero(total * pdtrc(k - 1.0, mu) >= min_expected)
     cells = high[-1] - low[0] + 1 if low.size and high.size else 0
-    require(cells >= 3, "counts must leave at least three cells after pooling", cells)
+    require(cells >= 3, "observed must leave at least three cells after pooling", cells)
     first = np.r_[0, np.arange(low[0] + 1, high[-1] + 1)]
-    observed = np.add.reduceat(np.asarray(counts, dtype=float), first)
+    in_cell = np.add.reduceat(np.asarray(observed, dtype=float), first)
     survival = np.where(first > 0, pdtrc(np.maximum(first - 1.0, 0), mu), 1.0)
     expected = total * -np.diff(survival, append=0.0)
-    statistic = float(np.sum((observed - expected) ** 2 / expected))
+    statistic = float(np.sum((in_cell - expected) ** 2 / expected))
     dof = int(cells) - 2
-    table = np.column_stack([first, observed, expected]).astype(float)
+    table = np.column_stack([first, in_cell, expected]).astype(float)
     return statistic, dof, float(chi2.sf(statistic, dof)), table

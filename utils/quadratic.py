@@ -144,9 +144,9 @@ class Quadratic:
 def gradient_descent(
     q: Quadratic,
     x0: Float[np.ndarray, " n"],
-    n_iter: int,
-    step: float | Literal["optimal", "exact"] = "optimal",
-) -> Float[np.ndarray, "{n_iter}+1 n"]:
+    n_steps: int,
+    eta: float | Literal["optimal", "exact"] = "optimal",
+) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Gradient descent with a fixed step, or with exact line search.
 
     .. math:: x_{k+1} = x_k - \eta\,\nabla f(x_k), \qquad
@@ -157,18 +157,18 @@ def gradient_descent(
     ----------
     q : the function; with ``"optimal"`` and ``"exact"`` its matrix has to be positive definite.
     x0 : start.
-    n_iter : number of steps, >= 0.
-    step : ``eta`` > 0, or one of the two rules.
+    n_steps : number of steps, >= 0.
+    eta : ``eta`` > 0, or one of the two rules.
 
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_{n_iter}``; a matrix-vector product a step.
+        The iterates ``x_0, ..., x_{n_steps}``; a matrix-vector product a step.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_iter`` is not an integer >= 0, ``step``
+        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
         is neither a positive number nor a rule, or a rule meets a matrix that is not positive
         definite.
 
@@ -178,18 +178,20 @@ def gradient_descent(
     :eq:`eq-quadratic_forms-line-search`.
     """
     _require_point("x0", x0, len(q.b))
-    require_integer("n_iter", n_iter, 0)
-    if isinstance(step, str):
-        require(step in ("optimal", "exact"), "step must be optimal or exact", step)
+    require_integer("n_steps", n_steps, 0)
+    if isinstance(eta, str):
+        require(eta in ("optimal", "exact"), "eta must be optimal or exact", eta)
         _require_definite(q)
     else:
-        require(0 < step < np.inf, "step must be finite and > 0", step)
-    eta = 1 / (q.eigvals[0] + q.eigvals[-1]) if step == "optimal" else step
-    x = np.empty((n_iter + 1, len(x0)))
+        require(0 < eta < np.inf, "eta must be finite and > 0", eta)
+    exact = eta == "exact"
+    if eta == "optimal":
+        eta = 1 / (q.eigvals[0] + q.eigvals[-1])
+    x = np.empty((n_steps + 1, len(x0)))
     x[0] = x0
-    for k in range(n_iter):
+    for k in range(n_steps):
         g = q.grad(x[k])
-        if step == "exact":
+        if exact:
             curvature = 2 * g @ q.A @ g
             eta = g @ g / curvature if curvature > 0 else 0.0  # at the minimum already
         x[k + 1] = x[k] - eta * g
@@ -210,10 +212,10 @@ def _tuned(q, eta, beta, optimal):
 def heavy_ball(
     q: Quadratic,
     x0: Float[np.ndarray, " n"],
-    n_iter: int,
+    n_steps: int,
     eta: float | None = None,
     beta: float | None = None,
-) -> Float[np.ndarray, "{n_iter}+1 n"]:
+) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Polyak's heavy ball: gradient descent that remembers where it came from.
 
     .. math:: x_{k+1} = x_k - \eta\,\nabla f(x_k) + \beta\,(x_k - x_{k-1}), \qquad
@@ -224,19 +226,19 @@ def heavy_ball(
     ----------
     q : the function.
     x0 : start; the ball starts at rest.
-    n_iter : number of steps, >= 0.
+    n_steps : number of steps, >= 0.
     eta, beta : step > 0 and momentum >= 0; without them the optimal ones, for a positive definite
         matrix.
 
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_{n_iter}``.
+        The iterates ``x_0, ..., x_{n_steps}``.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_iter`` is not an integer >= 0, ``eta``
+        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
         or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not positive
         definite.
 
@@ -245,11 +247,11 @@ def heavy_ball(
     Polyak 1964. Equation :eq:`eq-quadratic_forms-heavy-ball`.
     """
     _require_point("x0", x0, len(q.b))
-    require_integer("n_iter", n_iter, 0)
+    require_integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, _polyak)
-    x = np.empty((n_iter + 1, len(x0)))
+    x = np.empty((n_steps + 1, len(x0)))
     x[0] = before = x0
-    for k in range(n_iter):
+    for k in range(n_steps):
         x[k + 1] = x[k] - eta * q.grad(x[k]) + beta * (x[k] - before)
         before = x[k]
     return x
@@ -263,10 +265,10 @@ def _polyak(L, mu):
 def nesterov(
     q: Quadratic,
     x0: Float[np.ndarray, " n"],
-    n_iter: int,
+    n_steps: int,
     eta: float | None = None,
     beta: float | None = None,
-) -> Float[np.ndarray, "{n_iter}+1 n"]:
+) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Nesterov's accelerated gradient: the slope is taken where the momentum will carry us.
 
     .. math:: y_k = x_k + \beta\,(x_k - x_{k-1}), \quad x_{k+1} = y_k - \eta\,\nabla f(y_k), \qquad
@@ -276,18 +278,18 @@ def nesterov(
     ----------
     q : the function.
     x0 : start, at rest.
-    n_iter : number of steps, >= 0.
+    n_steps : number of steps, >= 0.
     eta, beta : step > 0 and momentum >= 0; without them those above, for a positive definite matrix.
 
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_{n_iter}``.
+        The iterates ``x_0, ..., x_{n_steps}``.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_iter`` is not an integer >= 0, ``eta``
+        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
         or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not positive
         definite.
 
@@ -296,11 +298,11 @@ def nesterov(
     Nesterov 2004, ch. 2.2. Equation :eq:`eq-quadratic_forms-nesterov`.
     """
     _require_point("x0", x0, len(q.b))
-    require_integer("n_iter", n_iter, 0)
+    require_integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, lambda L, mu: (1 / L, np.sqrt(_polyak(L, mu)[1])))
-    x = np.empty((n_iter + 1, len(x0)))
+    x = np.empty((n_steps + 1, len(x0)))
     x[0] = before = x0
-    for k in range(n_iter):
+    for k in range(n_steps):
         y = x[k] + beta * (x[k] - before)
         x[k + 1] = y - eta * q.grad(y)
         before = x[k]
@@ -308,8 +310,8 @@ def nesterov(
 
 
 def barzilai_borwein(
-    q: Quadratic, x0: Float[np.ndarray, " n"], n_iter: int
-) -> Float[np.ndarray, "{n_iter}+1 n"]:
+    q: Quadratic, x0: Float[np.ndarray, " n"], n_steps: int
+) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Gradient descent with the step that the last line search would have wanted.
 
     .. math:: x_{k+1} = x_k - \eta_k\,g_k, \qquad
@@ -321,18 +323,18 @@ def barzilai_borwein(
     ----------
     q : the function, with a positive definite matrix.
     x0 : start; the first step is that of exact line search.
-    n_iter : number of steps, >= 0.
+    n_steps : number of steps, >= 0.
 
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_{n_iter}``. They do not descend monotonically, and after some
+        The iterates ``x_0, ..., x_{n_steps}``. They do not descend monotonically, and after some
         hundred steps on a badly conditioned problem they depend on rounding.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_iter`` is not an integer >= 0, or ``A``
+        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, or ``A``
         is not positive definite.
 
     References
@@ -340,11 +342,11 @@ def barzilai_borwein(
     Barzilai and Borwein 1988. Equation :eq:`eq-quadratic_forms-line-search`.
     """
     _require_point("x0", x0, len(q.b))
-    require_integer("n_iter", n_iter, 0)
+    require_integer("n_steps", n_steps, 0)
     _require_definite(q)
-    x = np.empty((n_iter + 1, len(x0)))
+    x = np.empty((n_steps + 1, len(x0)))
     x[0], eta = x0, None
-    for k in range(n_iter):
+    for k in range(n_steps):
         g = q.grad(x[k])
         curvature = 2 * g @ q.A @ g
         exact = g @ g / curvature if curvature > 0 else 0.0
@@ -356,7 +358,7 @@ def barzilai_borwein(
 def conjugate_gradient(
     q: Quadratic,
     x0: Float[np.ndarray, " n"],
-    n_iter: int,
+    n_steps: int,
     tol: float = 0.0,
     M_inv: Float[np.ndarray, "n n"] | None = None,
 ) -> Float[np.ndarray, "steps n"]:
@@ -372,19 +374,19 @@ def conjugate_gradient(
     ----------
     q : the function.
     x0 : start.
-    n_iter : largest number of steps, >= 0; in exact arithmetic n are enough.
+    n_steps : largest number of steps, >= 0; in exact arithmetic n are enough.
     tol : stop when ``|r_k| <= tol |r_0|``, ``tol >= 0``.
     M_inv : inverse of the preconditioner, symmetric and positive definite.
 
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_k``, fewer than ``n_iter + 1`` if the method stops before.
+        The iterates ``x_0, ..., x_k``, fewer than ``n_steps + 1`` if the method stops before.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_iter`` is not an integer >= 0, ``tol`` is
+        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``tol`` is
         negative or not finite, ``M_inv`` has the wrong shape or is not finite, or a direction of
         curvature ``p^T H p <= 0`` turns up: then ``A`` is not positive definite.
 
@@ -394,7 +396,7 @@ def conjugate_gradient(
     :eq:`eq-quadratic_forms-cg`, :eq:`eq-quadratic_forms-preconditioned`.
     """
     _require_point("x0", x0, len(q.b))
-    require_integer("n_iter", n_iter, 0)
+    require_integer("n_steps", n_steps, 0)
     require(0 <= tol < np.inf, "tol must be finite and >= 0", tol)
     if M_inv is not None:
         wrong = f"shape {np.shape(M_inv)}"
@@ -403,7 +405,7 @@ def conjugate_gradient(
     x, r = [np.array(x0, dtype=np.float64)], -q.grad(x0)
     z = r if M_inv is None else M_inv @ r
     p, rz, small = z, r @ z, tol * np.linalg.norm(r)
-    for _ in range(n_iter):
+    for _ in range(n_steps):
         if np.linalg.norm(r) <= small or rz < np.finfo(float).tiny:
             break
         Hp = 2 * (q.A @ p)
@@ -448,8 +450,8 @@ def newton(q: Quadratic, x0: Float[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"
 
 
 def power_iteration(
-    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_iter: int
-) -> Float[np.ndarray, "{n_iter}+1 n"]:
+    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_steps: int
+) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Power iteration for the eigenvector of the eigenvalue largest in absolute value.
 
     .. math:: x_{k+1} = \frac{A x_k}{|A x_k|}
@@ -458,27 +460,27 @@ def power_iteration(
     ----------
     A : square matrix, of which the symmetric part is used.
     x0 : start, not zero; it is normalised first.
-    n_iter : number of steps, >= 0.
+    n_steps : number of steps, >= 0.
 
     Returns
     -------
     ndarray
-        Unit vectors ``x_0, ..., x_{n_iter}``. The Rayleigh quotients ``x^T A x`` approach the
+        Unit vectors ``x_0, ..., x_{n_steps}``. The Rayleigh quotients ``x^T A x`` approach the
         eigenvalue like ``(lambda_2 / lambda_1)^{2k}``.
 
     Raises
     ------
     ValueError
         If ``A`` is not a finite square matrix, ``x0`` is zero, not finite or of the wrong length,
-        ``n_iter`` is not an integer >= 0, or ``A`` maps an iterate to zero.
+        ``n_steps`` is not an integer >= 0, or ``A`` maps an iterate to zero.
 
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
     """
-    x = _unit_start(A, x0, n_iter)
+    x = _unit_start(A, x0, n_steps)
     A = (A + A.T) / 2
-    for _ in range(n_iter):
+    for _ in range(n_steps):
         image = A @ x[-1]
         size = np.linalg.norm(image)
         require(size > 0, "A must not map an iterate to zero: |A x| > 0", size)
@@ -487,7 +489,7 @@ def power_iteration(
 
 
 def rayleigh_iteration(
-    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_iter: int
+    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_steps: int
 ) -> Float[np.ndarray, "steps n"]:
     r"""Rayleigh-quotient iteration: inverse iteration with the best guess of the eigenvalue so far.
 
@@ -497,27 +499,27 @@ def rayleigh_iteration(
     ----------
     A : square matrix, of which the symmetric part is used.
     x0 : start, not zero; it is normalised first.
-    n_iter : largest number of steps, >= 0; one linear system each.
+    n_steps : largest number of steps, >= 0; one linear system each.
 
     Returns
     -------
     ndarray
-        Unit vectors; fewer than ``n_iter + 1`` if a Rayleigh quotient is an eigenvalue exactly.
+        Unit vectors; fewer than ``n_steps + 1`` if a Rayleigh quotient is an eigenvalue exactly.
         The error is cubed in each step, but which eigenvector is found depends on the start.
 
     Raises
     ------
     ValueError
         If ``A`` is not a finite square matrix, ``x0`` is zero, not finite or of the wrong length,
-        or ``n_iter`` is not an integer >= 0.
+        or ``n_steps`` is not an integer >= 0.
 
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
     """
-    x = _unit_start(A, x0, n_iter)
+    x = _unit_start(A, x0, n_steps)
     A = (A + A.T) / 2
-    for _ in range(n_iter):
+    for _ in range(n_steps):
         rho = x[-1] @ A @ x[-1]
         try:
             image = np.linalg.solve(A - rho * np.eye(len(A)), x[-1])
@@ -527,11 +529,11 @@ def rayleigh_iteration(
     return np.array(x)
 
 
-def _unit_start(A, x0, n_iter) -> list:
+def _unit_start(A, x0, n_steps) -> list:
     _require_square(A)
     _require_point("x0", x0, len(A))
     require(np.any(np.asarray(x0) != 0), "x0 must not be zero", "a zero vector")
-    require_integer("n_iter", n_iter, 0)
+    require_integer("n_steps", n_steps, 0)
     return [x0 / np.linalg.norm(x0)]
 
 
@@ -639,7 +641,7 @@ def kkt_solve(
     return solution[:n], solution[n:]
 
 
-def langevin(
+def unadjusted_langevin(
     q: Quadratic,
     x0: Float[np.ndarray, "chains n"],
     eta: float,

@@ -1,8 +1,8 @@
 r"""Simple random walks on the integer lattice: exact laws, their limits, and simulation.
 
 A walker starts at ``S_0 = 0`` and moves ``+1`` with probability ``p`` and ``-1`` with probability
-``q = 1 - p``, independently at every step. In ``dim`` dimensions each step first picks one of the
-``dim`` axes at random. The functions stand in the order of the chapter.
+``q = 1 - p``, independently at every step. In ``d`` dimensions each step first picks one of the
+``d`` axes at random. The functions stand in the order of the chapter.
 """
 
 from functools import reduce
@@ -71,7 +71,7 @@ def walk_pmf(
     return k, pmf
 
 
-def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, " n"]:
+def ftcs(v: Float[np.ndarray, " n"], r: float, n_steps: int) -> Float[np.ndarray, " n"]:
     r"""Heat equation, forward in time and centred in space; the field is zero outside the array.
 
     .. math:: v_j^{m+1} = v_j^m + r\,(v_{j+1}^m - 2 v_j^m + v_{j-1}^m),
@@ -81,7 +81,7 @@ def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, 
     ----------
     v : initial values on the mesh, at least one.
     r : mesh ratio, >= 0. At ``r = 1/2``, the stability limit, the scheme is the symmetric walk.
-    steps : number of time steps, >= 0.
+    n_steps : number of time steps, >= 0.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, 
     ------
     ValueError
         If ``v`` is empty, not one-dimensional or not finite, ``r`` is negative or not finite, or
-        ``steps`` is not an integer >= 0.
+        ``n_steps`` is not an integer >= 0.
 
     References
     ----------
@@ -101,9 +101,9 @@ def ftcs(v: Float[np.ndarray, " n"], r: float, steps: int) -> Float[np.ndarray, 
     require_vector("v", v)
     require_finite("v", v)
     require(0 <= r < np.inf, "r must be finite and >= 0", r)
-    require_integer("steps", steps, 0)
+    require_integer("n_steps", n_steps, 0)
     v = np.array(v, dtype=np.float64)
-    for _ in range(steps):
+    for _ in range(n_steps):
         v += r * np.diff(v, n=2, prepend=0.0, append=0.0)
     return v
 
@@ -152,7 +152,7 @@ def gaussian_local(
     return np.where((n + k) % 2 == 0, 2 * density * bracket, 0.0)
 
 
-def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
+def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     r"""Probability ``u_{2m} = P(S_{2m} = 0)`` of the symmetric walk, in any dimension.
 
     .. math:: u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
@@ -166,7 +166,7 @@ def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     Parameters
     ----------
     m_max : largest index, >= 0; the walk has ``2 m_max`` steps.
-    dim : dimension of the lattice, >= 1. O(m_max) up to dim 2, O(dim m_max^2) above.
+    d : dimension of the lattice, >= 1. O(m_max) up to d = 2, O(d m_max^2) above.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     Raises
     ------
     ValueError
-        If ``m_max`` is not an integer >= 0 or ``dim`` is not an integer >= 1.
+        If ``m_max`` is not an integer >= 0 or ``d`` is not an integer >= 1.
 
     References
     ----------
@@ -184,13 +184,13 @@ def return_probs(m_max: int, dim: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     :eq:`eq-random_walks-polya`.
     """
     require_integer("m_max", m_max, 0)
-    require_integer("dim", dim, 1)
+    require_integer("d", d, 1)
     m = np.arange(m_max + 1)
     line = np.cumprod(np.append(1.0, 1 - 0.5 / m[1:]))
-    u = line if dim == 1 else line**2
-    for d in range(3, dim + 1):
+    u = line if d == 1 else line**2
+    for axes in range(3, d + 1):
         # along[i]: law of the even number of steps, of 2i, that go along the new axis
-        along = [binom.pmf(2 * m[: i + 1], 2 * i, 1 / d) for i in m]
+        along = [binom.pmf(2 * m[: i + 1], 2 * i, 1 / axes) for i in m]
         u = np.array([law * line[: i + 1] @ u[i::-1] for i, law in enumerate(along)])
     return u
 
@@ -416,10 +416,10 @@ def simulate_walks(
     *,
     rng: np.random.Generator,
     p: float = 0.5,
-    dim: int = 1,
+    d: int = 1,
 ) -> (
     Int32[np.ndarray, "{n_walks} {n_steps}+1"]
-    | Int32[np.ndarray, "{n_walks} {n_steps}+1 {dim}"]
+    | Int32[np.ndarray, "{n_walks} {n_steps}+1 {d}"]
 ):
     r"""Sample paths ``S_0, ..., S_n`` of independent walks.
 
@@ -433,18 +433,18 @@ def simulate_walks(
     rng : source of randomness. A call needs about four times the memory of its result; where that
         is too much, ask for fewer walks at a time with the same generator.
     p : probability that a step goes in the positive direction of its axis, in [0, 1].
-    dim : dimension of the lattice, >= 1.
+    d : dimension of the lattice, >= 1.
 
     Returns
     -------
     ndarray
-        Positions, int32, of shape ``(n_walks, n_steps + 1)`` for ``dim = 1`` and
-        ``(n_walks, n_steps + 1, dim)`` otherwise.
+        Positions, int32, of shape ``(n_walks, n_steps + 1)`` for ``d = 1`` and
+        ``(n_walks, n_steps + 1, d)`` otherwise.
 
     Raises
     ------
     ValueError
-        If ``n_walks`` or ``dim`` is not an integer >= 1, ``n_steps`` is not an integer >= 0, or
+        If ``n_walks`` or ``d`` is not an integer >= 1, ``n_steps`` is not an integer >= 0, or
         ``p`` is not in [0, 1].
 
     References
@@ -454,11 +454,11 @@ def simulate_walks(
     require_integer("n_walks", n_walks, 1)
     require_integer("n_steps", n_steps, 0)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
-    require_integer("dim", dim, 1)
+    require_integer("d", d, 1)
     signs = 2 * (rng.random((n_walks, n_steps)) < p).astype(np.int8) - 1
-    if dim > 1:  # each step goes along one of the axes
-        axes = rng.integers(dim, size=(n_walks, n_steps), dtype=np.int32)
-        signs = signs[..., None] * (axes[..., None] == np.arange(dim))
+    if d > 1:  # each step goes along one of the axes
+        axes = rng.integers(d, size=(n_walks, n_steps), dtype=np.int32)
+        signs = signs[..., None] * (axes[..., None] == np.arange(d))
     walks = np.zeros((n_walks, n_steps + 1, *signs.shape[2:]), dtype=np.int32)
     np.cumsum(signs, axis=1, dtype=np.int32, out=walks[:, 1:])
     return walks

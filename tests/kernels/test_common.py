@@ -53,7 +53,7 @@ def bowl():
 
 
 def descent(**more):
-    return {"q": bowl(), "x0": np.array([1.0, 2.0]), "n_iter": 5, **more}
+    return {"q": bowl(), "x0": np.array([1.0, 2.0]), "n_steps": 5, **more}
 
 
 def sphere():
@@ -139,7 +139,7 @@ def training():
         "model": start_at_zero(),
         "sample": noisy()["x_0"],
         "loss": lambda F, x_0, generator: (F(x_0) - x_0).square().sum(dim=1),
-        "steps": 3,
+        "n_steps": 3,
         "batch": 2,
         "lr": 0.1,
         "generator": generator(),
@@ -183,17 +183,19 @@ EXAMPLES = {
         "kind": "velocity",
     },
     "utils.diffusion.discrete.linear_betas": lambda: {"T": 5, "lo": 0.1, "hi": 0.2},
-    "utils.diffusion.discrete.cosine_alphabar": lambda: {
+    "utils.diffusion.discrete.cosine_alpha_bar": lambda: {
         "T": 5,
         "offset": 0.01,
         "beta_clip": 0.9,
     },
-    "utils.diffusion.discrete.alphabar_to_sigma": lambda: {"ab": points(0.9, 0.5)},
+    "utils.diffusion.discrete.alpha_bar_to_sigma": lambda: {
+        "alpha_bar": points(0.9, 0.5)
+    },
     "utils.diffusion.discrete.posterior": lambda: {
         "x_0": points() / 2,
         "x_t": points(),
-        "ab_s": 0.9,
-        "ab_t": 0.5,
+        "alpha_bar_s": 0.9,
+        "alpha_bar_t": 0.5,
     },
     "utils.diffusion.discrete.vlb_terms": lambda: (
         {"D": gauss, "x_0": points(), "sigmas": points(2.0, 1.0, 0.5)} | draw()
@@ -243,7 +245,7 @@ EXAMPLES = {
     "utils.diffusion.processes.sub_vp": lambda: {"beta_min": 0.2, "beta_d": 10.0},
     "utils.diffusion.processes.ve": lambda: {"sigma_min": 0.1, "sigma_max": 9.0},
     "utils.diffusion.processes.ve_sqrt": dict,
-    "utils.diffusion.processes.edm": dict,
+    "utils.diffusion.processes.ve_linear": dict,
     "utils.diffusion.processes.flow": dict,
     "utils.diffusion.processes.forward_kernel": lambda: {
         "process": flow(),
@@ -258,7 +260,7 @@ EXAMPLES = {
     "utils.diffusion.processes.ode_velocity": lambda: {
         "D": gauss,
         "process": flow(),
-        "x": points(),
+        "x_t": points(),
         "t": 0.3,
     },
     "utils.diffusion.samplers.euler": descending,
@@ -273,7 +275,7 @@ EXAMPLES = {
     ),
     "utils.diffusion.samplers.euler_maruyama": lambda: {
         "D": gauss,
-        "x": points(),
+        "x_t": points(),
         "ts": points(0.8, 0.4, 0.1),
         "process": flow(),
         "c": 0.5,
@@ -281,7 +283,7 @@ EXAMPLES = {
     },
     "utils.diffusion.samplers.ode_general": lambda: {
         "D": gauss,
-        "x": points(),
+        "x_t": points(),
         "ts": points(0.8, 0.4, 0.1),
         "process": flow(),
     },
@@ -292,7 +294,7 @@ EXAMPLES = {
         "score": torch.neg,
         "x": points(),
         "step": 0.1,
-        "n": 3,
+        "n_steps": 3,
         **draw(),
     },
     "utils.diffusion.samplers.annealed_langevin": lambda: {
@@ -336,14 +338,14 @@ EXAMPLES = {
     "utils.random_walk.ftcs": lambda: {
         "v": np.array([0.0, 1.0, 0.5]),
         "r": 0.4,
-        "steps": 3,
+        "n_steps": 3,
     },
     "utils.random_walk.gaussian_local": lambda: {
         "n": 10,
         "k": np.arange(-10, 11),
         "p": 0.3,
     },
-    "utils.random_walk.return_probs": lambda: {"m_max": 5, "dim": 3},
+    "utils.random_walk.return_probs": lambda: {"m_max": 5, "d": 3},
     "utils.random_walk.first_returns": lambda: {"u": np.array([1.0, 0.5, 0.375])},
     "utils.random_walk.hitting_pmf": lambda: {"a": 2, "n": np.arange(9), "p": 0.4},
     "utils.random_walk.max_tail": lambda: {"n": 10, "r": np.arange(6)},
@@ -389,17 +391,17 @@ EXAMPLES = {
     "utils.poisson.garwood_interval": lambda: {"count": np.arange(4), "alpha": 0.1},
     "utils.poisson.dispersion_test": lambda: {"x": np.array([1.0, 0.0, 3.0])},
     "utils.poisson.gof_poisson": lambda: {
-        "counts": np.array([30.0, 40.0, 20.0, 10.0]),
+        "observed": np.array([30.0, 40.0, 20.0, 10.0]),
         "min_expected": 2.0,
     },
-    "utils.quadratic.gradient_descent": lambda: descent(step=0.1),
+    "utils.quadratic.gradient_descent": lambda: descent(eta=0.1),
     "utils.quadratic.heavy_ball": lambda: descent(eta=0.1, beta=0.3),
     "utils.quadratic.nesterov": lambda: descent(eta=0.1, beta=0.3),
     "utils.quadratic.barzilai_borwein": descent,
     "utils.quadratic.conjugate_gradient": lambda: descent(tol=0.1, M_inv=np.eye(2)),
     "utils.quadratic.newton": lambda: {"q": bowl(), "x0": np.array([1.0, 2.0])},
-    "utils.quadratic.power_iteration": lambda: sphere() | {"n_iter": 3},
-    "utils.quadratic.rayleigh_iteration": lambda: sphere() | {"n_iter": 2},
+    "utils.quadratic.power_iteration": lambda: sphere() | {"n_steps": 3},
+    "utils.quadratic.rayleigh_iteration": lambda: sphere() | {"n_steps": 2},
     "utils.quadratic.trust_region_sphere": lambda: {
         "A": np.array([[2.0, 1.0], [1.0, -3.0]]),
         "b": np.array([1.0, 0.5]),
@@ -410,7 +412,7 @@ EXAMPLES = {
         "C": np.array([[1.0, 1.0]]),
         "d": np.array([1.0]),
     },
-    "utils.quadratic.langevin": lambda: {
+    "utils.quadratic.unadjusted_langevin": lambda: {
         "q": bowl(),
         "x0": np.zeros((3, 2)),
         "eta": 0.1,
@@ -424,18 +426,21 @@ EXAMPLES = {
     "utils.diffusion.precond.flow_pred": dict,
     "utils.diffusion.precond.x0_pred": lambda: {"sigma_data": 0.5},
     "utils.diffusion.losses.explicit_sm": lambda: {
-        "s": torch.sin,
+        "score_net": torch.sin,
         "x": noisy()["x_0"],
         "score": noisy()["eps"],
     },
-    "utils.diffusion.losses.implicit_sm": lambda: {"s": torch.sin, "x": noisy()["x_0"]},
+    "utils.diffusion.losses.implicit_sm": lambda: {
+        "score_net": torch.sin,
+        "x": noisy()["x_0"],
+    },
     "utils.diffusion.losses.sliced_sm": lambda: {
-        "s": torch.sin,
+        "score_net": torch.sin,
         "x": noisy()["x_0"],
         "v": noisy()["eps"],
     },
     "utils.diffusion.losses.denoising_sm": lambda: (
-        noisy() | {"s": torch.sin, "sigma": two_levels()}
+        noisy() | {"score_net": torch.sin, "sigma": two_levels()}
     ),
     "utils.diffusion.losses.denoising_loss": lambda: (
         noisy() | {"D": lambda x, _: x / 2, "sigma": 0.5, "weight": two_levels()}
@@ -478,7 +483,7 @@ EXAMPLES = {
         "generator": generator(),
     },
     "utils.diffusion.data.checkerboard": lambda: {"n": 3, "generator": generator()},
-    "utils.diffusion.data.digits": lambda: {"split_seed": 0},
+    "utils.diffusion.data.digits": dict,
     "utils.diffusion.data.dequantise": lambda: {
         "x": torch.tensor([0.0, 0.125, -1.0], dtype=torch.float64),
         "generator": generator(),

@@ -450,18 +450,18 @@ BAD = [
     (dispersion_test, (np.array([1]),), "x must have at least 2 entries, got 1"),
     (dispersion_test, (np.array([0, 0]),), "x must have a positive mean, got 0.0"),
     (dispersion_test, (np.array([1, -1]),), "x must be >= 0, got -1"),
-    (gof_poisson, (np.array([5, -1]),), "counts must be >= 0, got -1"),
-    (gof_poisson, (np.array([5, 0]),), "counts must have a positive mean, got 0"),
+    (gof_poisson, (np.array([5, -1]),), "observed must be >= 0, got -1"),
+    (gof_poisson, (np.array([5, 0]),), "observed must have a positive mean, got 0"),
     (gof_poisson, (np.array([5, 5]), 0.0), "min_expected must be positive, got 0.0"),
     (
         gof_poisson,
         (np.array([5, 5]),),
-        "counts must leave at least three cells after pooling, got",
+        "observed must leave at least three cells after pooling, got",
     ),
     (
         gof_poisson,
         (np.array([1, 1]), 50.0),
-        "counts must leave at least three cells after pooling, got 0",
+        "observed must leave at least three cells after pooling, got 0",
     ),
 ]
 

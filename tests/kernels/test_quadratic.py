@@ -18,12 +18,12 @@ from utils.quadratic import (
     gradient_descent,
     heavy_ball,
     kkt_solve,
-    langevin,
     nesterov,
     newton,
     power_iteration,
     rayleigh_iteration,
     trust_region_sphere,
+    unadjusted_langevin,
 )
 
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -510,7 +510,9 @@ def test_langevin_has_its_own_variance():
     A = (V * a) @ V.T
     centre = np.array([1.0, -2.0, 0.5])
     q = Quadratic(A, -2 * A @ centre)
-    ends = langevin(q, np.zeros((4000, 3)), eta, 200, rng=np.random.default_rng(1))
+    ends = unadjusted_langevin(
+        q, np.zeros((4000, 3)), eta, 200, rng=np.random.default_rng(1)
+    )
     modes = (ends - centre) @ V
     want = 1 / (2 * a * (1 - a * eta))
     assert (abs(modes.mean(0)) < 4 * np.sqrt(want / 4000)).all()
@@ -519,17 +521,19 @@ def test_langevin_has_its_own_variance():
 
 def test_langevin_one_step_by_hand():
     x0, noise = np.array([[1.0, 2.0]]), np.random.default_rng(5).standard_normal((1, 2))
-    got = langevin(BOWL, x0, 0.1, 1, rng=np.random.default_rng(5))
+    got = unadjusted_langevin(BOWL, x0, 0.1, 1, rng=np.random.default_rng(5))
     assert_allclose(got, x0 - 0.1 * BOWL.grad(x0) + np.sqrt(0.2) * noise, rtol=1e-13)
     assert_array_equal(x0, [[1, 2]])
-    assert_array_equal(langevin(BOWL, x0, 0.1, 0, rng=np.random.default_rng(5)), x0)
+    assert_array_equal(
+        unadjusted_langevin(BOWL, x0, 0.1, 0, rng=np.random.default_rng(5)), x0
+    )
 
 
 # --- the door -------------------------------------------------------------------------------
 
 SADDLE = Quadratic(np.diag([1.0, -1.0]), np.zeros(2))
 VALLEY = Quadratic(np.diag([1.0, 0.0]), np.zeros(2))
-GO = {"q": BOWL, "x0": np.zeros(2), "n_iter": 3}
+GO = {"q": BOWL, "x0": np.zeros(2), "n_steps": 3}
 EYE, ROW = np.eye(2), np.array([[1.0, 1.0]])
 POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
 
@@ -546,14 +550,14 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (Quadratic, {"A": EYE, "b": np.ones(2), "c": NAN}, "c must be finite, got nan"),
         *[(m, GO | {"x0": np.zeros(3)}, "x0 must have shape (2,), got (3,)") for m in METHODS],
         *[(m, GO | {"x0": np.array([0, NAN])}, "x0 must be finite, got nan") for m in METHODS],
-        *[(m, GO | {"n_iter": -1}, "n_iter must be an integer >= 0, got -1") for m in METHODS],
-        *[(m, GO | {"n_iter": 1.5}, "n_iter must be an integer >= 0, got 1.5") for m in METHODS],
+        *[(m, GO | {"n_steps": -1}, "n_steps must be an integer >= 0, got -1") for m in METHODS],
+        *[(m, GO | {"n_steps": 1.5}, "n_steps must be an integer >= 0, got 1.5") for m in METHODS],
         *[(m, GO | {"q": SADDLE}, POSITIVE + "-1.0") for m in METHODS[:4]],
         *[(m, GO | {"q": VALLEY}, POSITIVE + "0.0") for m in METHODS[:4]],
-        (gradient_descent, GO | {"q": SADDLE, "step": "exact"}, POSITIVE + "-1.0"),
-        (gradient_descent, GO | {"step": 0.0}, "step must be finite and > 0, got 0.0"),
-        (gradient_descent, GO | {"step": INF}, "step must be finite and > 0, got inf"),
-        (gradient_descent, GO | {"step": "best"}, "step must be optimal or exact, got best"),
+        (gradient_descent, GO | {"q": SADDLE, "eta": "exact"}, POSITIVE + "-1.0"),
+        (gradient_descent, GO | {"eta": 0.0}, "eta must be finite and > 0, got 0.0"),
+        (gradient_descent, GO | {"eta": INF}, "eta must be finite and > 0, got inf"),
+        (gradient_descent, GO | {"eta": "best"}, "eta must be optimal or exact, got best"),
         *[(m, GO | {"eta": 0.0, "beta": 0.1}, "eta must be finite and > 0, got 0.0") for m in METHODS[1:3]],
         *[(m, GO | {"eta": 0.1, "beta": -0.1}, "beta must be finite and >= 0, got -0.1") for m in METHODS[1:3]],
         *[(m, GO | {"eta": 0.1, "beta": INF}, "beta must be finite and >= 0, got inf") for m in METHODS[1:3]],
@@ -569,19 +573,19 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (newton, {"q": BOWL, "x0": np.zeros(1)}, "x0 must have shape (2,), got (1,)"),
         (newton, {"q": SADDLE, "x0": np.zeros(2)}, POSITIVE + "-1.0"),
         *[
-            (m, {"A": EYE, "x0": np.ones(2), "n_iter": 3} | bad, message)
+            (m, {"A": EYE, "x0": np.ones(2), "n_steps": 3} | bad, message)
             for m in (power_iteration, rayleigh_iteration)
             for bad, message in [
                 ({"A": np.ones((1, 2))}, "A must be a square matrix, got shape (1, 2)"),
                 ({"A": EYE * NAN}, "A must be finite, got nan"),
                 ({"x0": np.ones(3)}, "x0 must have shape (2,), got (3,)"),
                 ({"x0": np.zeros(2)}, "x0 must not be zero, got a zero vector"),
-                ({"n_iter": -1}, "n_iter must be an integer >= 0, got -1"),
+                ({"n_steps": -1}, "n_steps must be an integer >= 0, got -1"),
             ]
         ],
         (
             power_iteration,
-            {"A": np.diag([1.0, 0.0]), "x0": np.array([0.0, 1.0]), "n_iter": 1},
+            {"A": np.diag([1.0, 0.0]), "x0": np.array([0.0, 1.0]), "n_steps": 1},
             "A must not map an iterate to zero: |A x| > 0, got 0.0",
         ),
         (trust_region_sphere, {"A": np.ones((1, 2)), "b": np.ones(2)}, "A must be a square matrix, got shape (1, 2)"),
@@ -594,7 +598,7 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (kkt_solve, {"q": BOWL, "C": ROW, "d": np.ones(2)}, "d must have shape (1,), got (2,)"),
         (kkt_solve, {"q": BOWL, "C": np.ones((2, 2)), "d": np.ones(2)}, "C must have independent rows, got rank 1"),
         *[
-            (langevin, {"q": BOWL, "x0": np.zeros((3, 2)), "eta": 0.1, "n_steps": 2, "rng": None} | bad, message)
+            (unadjusted_langevin, {"q": BOWL, "x0": np.zeros((3, 2)), "eta": 0.1, "n_steps": 2, "rng": None} | bad, message)
             for bad, message in [
                 ({"x0": np.zeros((3, 3))}, "x0 must be a matrix with 2 columns, got shape (3, 3)"),
                 ({"x0": np.zeros(2)}, "x0 must be a matrix with 2 columns, got shape (2,)"),

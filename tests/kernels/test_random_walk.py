@@ -297,7 +297,7 @@ def test_return_probs_sum_to_the_binomial_series(s):
 
 
 def test_landau_constants():
-    total = return_probs(200, dim=2).sum()
+    total = return_probs(200, d=2).sum()
     assert_allclose(total, 2.7539745, rtol=0, atol=5e-8)
     assert_allclose(
         total, (math.log(200) + np.euler_gamma + math.log(16)) / math.pi, atol=1.3e-3
@@ -626,7 +626,7 @@ def test_polya_recurrent():
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_simulated_walks_move_one_step_along_one_axis(dim):
-    walks = simulate_walks(50, 40, rng=np.random.default_rng(2), dim=dim)
+    walks = simulate_walks(50, 40, rng=np.random.default_rng(2), d=dim)
     assert walks.dtype == np.int32
     assert walks.shape == ((50, 41) if dim == 1 else (50, 41, dim))
     walks = walks.reshape(50, 41, dim)
@@ -655,7 +655,7 @@ def test_simulated_walks_edges():
     )
     assert (simulate_walks(2, 300, rng=rng, p=0.0)[:, -1] == -300).all()
     assert simulate_walks(3, 0, rng=rng).tolist() == [[0], [0], [0]]
-    assert simulate_walks(1, 2, rng=rng, dim=2).shape == (1, 3, 2)
+    assert simulate_walks(1, 2, rng=rng, d=2).shape == (1, 3, 2)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])
@@ -669,7 +669,7 @@ def test_simulated_walks_have_the_exact_law(p):
 
 
 def test_simulated_walks_in_space_choose_axes_evenly():
-    walks = simulate_walks(4000, 30, rng=np.random.default_rng(6), p=0.8, dim=3)
+    walks = simulate_walks(4000, 30, rng=np.random.default_rng(6), p=0.8, d=3)
     used = abs(np.diff(walks, axis=1)).sum(axis=(0, 1))
     assert stats.chisquare(used).pvalue > 1e-3
     ends = walks[:, -1]
@@ -681,7 +681,7 @@ def test_simulated_walks_in_space_choose_axes_evenly():
 
 @pytest.mark.parametrize(("dim", "want"), [(1, 0.960131), (2, 0.645882), (3, 0.326201)])
 def test_simulated_returns(dim, want):
-    walks = simulate_walks(4000, 400, rng=np.random.default_rng(7), dim=dim)
+    walks = simulate_walks(4000, 400, rng=np.random.default_rng(7), d=dim)
     home = (walks.reshape(4000, 401, dim)[:, 1:] == 0).all(axis=2).any(axis=1).mean()
     assert abs(home - want) < 4 * math.sqrt(want * (1 - want) / 4000)
 
@@ -693,7 +693,7 @@ def test_simulated_maximum_obeys_reflection():
 
 
 NAN, INF = math.nan, math.inf
-HEAT = {"v": np.array([1.0, 0.5]), "r": 0.5, "steps": 1}
+HEAT = {"v": np.array([1.0, 0.5]), "r": 0.5, "n_steps": 1}
 WALKS = {"n_walks": 1, "n_steps": 1, "rng": np.random.default_rng(9)}
 
 
@@ -727,7 +727,7 @@ WALKS = {"n_walks": 1, "n_steps": 1, "rng": np.random.default_rng(9)}
         (ftcs, HEAT | {"r": -0.1}, "r must be finite and >= 0, got -0.1"),
         (ftcs, HEAT | {"r": INF}, "r must be finite and >= 0, got inf"),
         (ftcs, HEAT | {"r": NAN}, "r must be finite and >= 0, got nan"),
-        (ftcs, HEAT | {"steps": -1}, "steps must be an integer >= 0, got -1"),
+        (ftcs, HEAT | {"n_steps": -1}, "n_steps must be an integer >= 0, got -1"),
         (gaussian_local, {"n": 0, "k": 0}, "n must be an integer >= 1, got 0"),
         (
             gaussian_local,
@@ -746,11 +746,11 @@ WALKS = {"n_walks": 1, "n_steps": 1, "rng": np.random.default_rng(9)}
         ),
         (return_probs, {"m_max": -1}, "m_max must be an integer >= 0, got -1"),
         (return_probs, {"m_max": INF}, "m_max must be an integer >= 0, got inf"),
-        (return_probs, {"m_max": 3, "dim": 0}, "dim must be an integer >= 1, got 0"),
+        (return_probs, {"m_max": 3, "d": 0}, "d must be an integer >= 1, got 0"),
         (
             return_probs,
-            {"m_max": 3, "dim": 1.5},
-            "dim must be an integer >= 1, got 1.5",
+            {"m_max": 3, "d": 1.5},
+            "d must be an integer >= 1, got 1.5",
         ),
         (
             first_returns,
@@ -812,7 +812,7 @@ WALKS = {"n_walks": 1, "n_steps": 1, "rng": np.random.default_rng(9)}
         (simulate_walks, WALKS | {"p": 1.1}, "p must be in [0, 1], got 1.1"),
         (simulate_walks, WALKS | {"p": -0.1}, "p must be in [0, 1], got -0.1"),
         (simulate_walks, WALKS | {"p": NAN}, "p must be in [0, 1], got nan"),
-        (simulate_walks, WALKS | {"dim": 0}, "dim must be an integer >= 1, got 0"),
+        (simulate_walks, WALKS | {"d": 0}, "d must be an integer >= 1, got 0"),
     ],
 )
 @pytest.mark.usefixtures("without_type_checks")

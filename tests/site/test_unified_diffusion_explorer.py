@@ -15,7 +15,7 @@ PROCESSES = {
     "VP": processes.vp(),
     "VE": processes.ve(0.002, 80.0),
     "heat": processes.ve_sqrt(),
-    "EDM": processes.edm(),
+    "EDM": processes.ve_linear(),
     "flow": processes.flow(),
 }
 

@@ -89,18 +89,12 @@ def checkerboard(n: int, *, generator: torch.Generator) -> Float[Tensor, "n 2"]:
     return torch.stack([x_1, x_2], dim=1)
 
 
-def digits(
-    split_seed: int = 0,
-) -> tuple[
+def digits() -> tuple[
     Float[Tensor, "n 64"], Float[Tensor, "m 64"], Int[Tensor, " n"], Int[Tensor, " m"]
 ]:
     r"""The 1797 handwritten digits of 8 x 8 pixels, split in two halves with equal shares of each digit.
 
     .. math:: x = \frac{k}{8} - 1, \qquad k \in \{0, 1, \dots, 16\}
-
-    Parameters
-    ----------
-    split_seed : integer >= 0 that decides the split; 0 throughout the book.
 
     Returns
     -------
@@ -108,23 +102,17 @@ def digits(
         ``x_train`` is 0.7504, the book's ``sigma_data``; around the mean image it is 0.5405.
     y_train, y_held : which digit each one shows.
 
-    Raises
-    ------
-    ValueError
-        If ``split_seed`` is not an integer >= 0.
-
     References
     ----------
     Pedregosa et al. 2011; for the role of ``sigma_data``, Karras et al. 2022, table 1.
     """
-    require_integer("split_seed", split_seed, 0)
     pixels, labels = load_digits(return_X_y=True)
     halves = train_test_split(
         pixels * WIDTH - 1,
         labels,
         test_size=0.5,
         stratify=labels,
-        random_state=split_seed,
+        random_state=0,
     )
     x_train, x_held, y_train, y_held = (torch.as_tensor(part) for part in halves)
     return x_train, x_held, y_train, y_held

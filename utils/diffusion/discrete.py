@@ -1,8 +1,8 @@
 r"""The bookkeeping of a chain of ``T`` noising steps, as DDPM writes it.
 
-``alphabar`` at index ``t - 1`` is the fraction of the data's variance left after ``t`` steps, 1 before the
-first. In the unscaled coordinate ``x_t / sqrt(alphabar)`` the chain is a grid of noise levels and nothing
-else, see ``alphabar_to_sigma``.
+``alpha_bar`` at index ``t - 1`` is the fraction of the data's variance left after ``t`` steps, 1 before the
+first. In the unscaled coordinate ``x_t / sqrt(alpha_bar)`` the chain is a grid of noise levels and nothing
+else, see ``alpha_bar_to_sigma``.
 """
 
 import math
@@ -38,7 +38,7 @@ def linear_betas(
     Returns
     -------
     Tensor
-        ``beta_1, ..., beta_T``; ``(1 - betas).cumprod(0)`` is alphabar.
+        ``beta_1, ..., beta_T``; ``(1 - betas).cumprod(0)`` is alpha_bar.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def linear_betas(
     return torch.linspace(lo, hi, T, dtype=torch.float64)
 
 
-def cosine_alphabar(
+def cosine_alpha_bar(
     T: int, offset: float = 0.008, beta_clip: float = 0.999
 ) -> Float[Tensor, " {T}"]:
     r"""Fractions of variance left, falling as a squared cosine.
@@ -75,7 +75,7 @@ def cosine_alphabar(
     Returns
     -------
     Tensor
-        ``alphabar_1, ..., alphabar_T``.
+        ``alpha_bar_1, ..., alpha_bar_T``.
 
     Raises
     ------
@@ -96,20 +96,20 @@ def cosine_alphabar(
     return (f[1:] / f[:-1]).clamp(min=1 - beta_clip).cumprod(0)
 
 
-def alphabar_to_sigma(ab: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    r"""Noise level of the unscaled state ``x_t / sqrt(alphabar_t)``.
+def alpha_bar_to_sigma(alpha_bar: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    r"""Noise level of the unscaled state ``x_t / sqrt(alpha_bar_t)``.
 
     .. math:: \sigma_t = \sqrt{\frac{1-\bar\alpha_t}{\bar\alpha_t}}, \qquad
               \mathrm{SNR}_t = \sigma_t^{-2}
 
     Parameters
     ----------
-    ab : ``alphabar``, in (0, 1].
+    alpha_bar : ``alpha_bar``, in (0, 1].
 
     Returns
     -------
     Tensor
-        Levels in the order of ``ab``: increasing with ``t``.
+        Levels in the order of ``alpha_bar``: increasing with ``t``.
 
     Raises
     ------
@@ -120,16 +120,18 @@ def alphabar_to_sigma(ab: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     ----------
     Song, Meng and Ermon 2021, section 4.3.
     """
-    require_finite("ab", ab)
-    require((ab > 0) & (ab <= 1), "ab must be in (0, 1]", ab)
-    return ((1 - ab) / ab).sqrt()
+    require_finite("alpha_bar", alpha_bar)
+    require(
+        (alpha_bar > 0) & (alpha_bar <= 1), "alpha_bar must be in (0, 1]", alpha_bar
+    )
+    return ((1 - alpha_bar) / alpha_bar).sqrt()
 
 
 def posterior(
     x_0: Float[Tensor, " B *event"],
     x_t: Float[Tensor, " B *event"],
-    ab_s: Level,
-    ab_t: Level,
+    alpha_bar_s: Level,
+    alpha_bar_t: Level,
 ) -> tuple[Float[Tensor, " B *event"], Float[Tensor, "..."]]:
     r"""The law of an earlier state given a later one and the data: normal, for any gap s < t.
 
@@ -142,7 +144,7 @@ def posterior(
     Parameters
     ----------
     x_0, x_t : clean data and states at time t, in the scaled coordinate.
-    ab_s, ab_t : alphabar at both times, 0 < ``ab_t`` < ``ab_s`` <= 1, one for all or one for each row.
+    alpha_bar_s, alpha_bar_t : alpha_bar at both times, 0 < ``alpha_bar_t`` < ``alpha_bar_s`` <= 1, one for all or one for each row.
 
     Returns
     -------
@@ -159,15 +161,21 @@ def posterior(
     Ho et al. 2020, equation 7.
     """
     require_alike(x_0=x_0, x_t=x_t)
-    wide = x_t.new_empty(len(x_t), dtype=torch.float64)  # 1 - ab cancels in float32
-    ab_s = require_level("ab_s", ab_s, wide)
-    ab_t = require_level("ab_t", ab_t, wide)
-    require(ab_s <= 1, "ab_s must be <= 1", ab_s)
-    rule = "ab_t must be < ab_s, for s < t"
-    require(ab_t < ab_s, rule, torch.broadcast_tensors(ab_t, ab_s)[0])
-    alpha = ab_t / ab_s
-    kept, new = (1 - ab_s) / (1 - ab_t), (1 - alpha) / (1 - ab_t)
-    coefficients = (alpha.sqrt() * kept, ab_s.sqrt() * new, kept * (1 - alpha))
+    wide = x_t.new_empty(
+        len(x_t), dtype=torch.float64
+    )  # 1 - alpha_bar cancels in float32
+    alpha_bar_s = require_level("alpha_bar_s", alpha_bar_s, wide)
+    alpha_bar_t = require_level("alpha_bar_t", alpha_bar_t, wide)
+    require(alpha_bar_s <= 1, "alpha_bar_s must be <= 1", alpha_bar_s)
+    rule = "alpha_bar_t must be < alpha_bar_s, for s < t"
+    require(
+        alpha_bar_t < alpha_bar_s,
+        rule,
+        torch.broadcast_tensors(alpha_bar_t, alpha_bar_s)[0],
+    )
+    alpha = alpha_bar_t / alpha_bar_s
+    kept, new = (1 - alpha_bar_s) / (1 - alpha_bar_t), (1 - alpha) / (1 - alpha_bar_t)
+    coefficients = (alpha.sqrt() * kept, alpha_bar_s.sqrt() * new, kept * (1 - alpha))
     of_x_t, of_x_0, var = (against(c.to(x_t), x_t) for c in coefficients)
     return of_x_t * x_t + of_x_0 * x_0, var
 

@@ -162,7 +162,7 @@ def ddpm_strided(
     Parameters
     ----------
     sigmas : levels ``sigma_1 < ... < sigma_T`` of the chain in the order of its time, as
-        ``alphabar_to_sigma`` gives them; ``t_i = 0`` in the formula is the first of them.
+        ``alpha_bar_to_sigma`` gives them; ``t_i = 0`` in the formula is the first of them.
     S : number of sampling steps, 1 <= ``S`` <= ``T``.
     spacing : ``leading`` never reaches the highest level unless ``S = T``; ``linspace`` does.
 

@@ -1,7 +1,7 @@
 r"""Objectives that learn a score or a denoiser, and the laws of the noise levels they are averaged over.
 
 All losses return one number for each sample. Score-matching losses carry the factor 1/2, denoising losses do
-not. A score ``s`` is a function of ``x`` alone: to train ``s(x, sigma)``, fix the level in a lambda.
+not. A score ``score_net`` is a function of ``x`` alone: to train ``score_net(x, sigma)``, fix the level in a lambda.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Score = Callable[[Tensor], Tensor]
 
 
 def explicit_sm(
-    s: Score, x: Float[Tensor, " B *event"], score: Float[Tensor, " B *event"]
+    score_net: Score, x: Float[Tensor, " B *event"], score: Float[Tensor, " B *event"]
 ) -> Float[Tensor, " B"]:
     r"""Explicit score matching: half the squared distance to a score that is known.
 
@@ -30,7 +30,7 @@ def explicit_sm(
 
     Parameters
     ----------
-    s : model of the score.
+    score_net : model of the score.
     x : samples of ``p``.
     score : gradient of ``log p`` at ``x``.
 
@@ -49,17 +49,17 @@ def explicit_sm(
     Hyvarinen 2005, section 2.
     """
     require_alike(x=x, score=score)
-    return _half_square(s(x) - score)
+    return _half_square(score_net(x) - score)
 
 
-def implicit_sm(s: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
+def implicit_sm(score_net: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
     r"""Implicit score matching: explicit score matching up to a constant, without the true score.
 
     .. math:: \operatorname{tr}\,\nabla s(x) + \tfrac12 \|s(x)\|^2
 
     Parameters
     ----------
-    s : model of the score, smooth; samples must not influence each other.
+    score_net : model of the score, smooth; samples must not influence each other.
     x : samples.
 
     Returns
@@ -77,7 +77,7 @@ def implicit_sm(s: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
     Hyvarinen 2005, section 2.
     """
     require_finite("x", x)
-    s_x, vjp = torch.func.vjp(s, x)
+    s_x, vjp = torch.func.vjp(score_net, x)
     basis = torch.eye(x[0].numel() if len(x) else 0, dtype=x.dtype, device=x.device)
     trace = torch.zeros_like(x)
     for e in basis.reshape(-1, *x.shape[1:]):
@@ -86,7 +86,7 @@ def implicit_sm(s: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
 
 
 def sliced_sm(
-    s: Score,
+    score_net: Score,
     x: Float[Tensor, " B *event"],
     v: Float[Tensor, " B *event"],
     variance_reduced: bool = True,
@@ -98,7 +98,7 @@ def sliced_sm(
 
     Parameters
     ----------
-    s : model of the score, smooth; samples must not influence each other.
+    score_net : model of the score, smooth; samples must not influence each other.
     x : samples.
     v : one probe for each sample, from a law with ``E v v^T = I``: normal, or signs.
     variance_reduced : whether to use the exact norm in the second term.
@@ -118,13 +118,13 @@ def sliced_sm(
     Song, Garg, Shi and Ermon 2019, section 3.
     """
     require_alike(x=x, v=v)
-    s_x, vjp = torch.func.vjp(s, x)
+    s_x, vjp = torch.func.vjp(score_net, x)
     trace = _sum(v * vjp(v)[0])
     return trace + (_half_square(s_x) if variance_reduced else _sum(v * s_x) ** 2 / 2)
 
 
 def denoising_sm(
-    s: Score,
+    score_net: Score,
     x_0: Float[Tensor, " B *event"],
     sigma: Level,
     eps: Float[Tensor, " B *event"],
@@ -135,7 +135,7 @@ def denoising_sm(
 
     Parameters
     ----------
-    s : model of the score of ``x_0 + sigma eps``.
+    score_net : model of the score of ``x_0 + sigma eps``.
     x_0 : clean data.
     sigma : noise level, > 0.
     eps : standard normal draws.
@@ -157,7 +157,7 @@ def denoising_sm(
     """
     require_alike(x_0=x_0, eps=eps)
     sigma = against(require_level("sigma", sigma, x_0), x_0)
-    return _half_square(s(x_0 + sigma * eps) + eps / sigma)
+    return _half_square(score_net(x_0 + sigma * eps) + eps / sigma)
 
 
 def denoising_loss(

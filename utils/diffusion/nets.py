@@ -14,7 +14,7 @@ Nothing draws from the global generator: a seed fixes the initialisation and the
         eps = torch.randn(x_0.shape, generator=generator)
         return denoising_loss(D, x_0, sigma, eps, precond.weight(sigma))
 
-    train(D, data, loss, steps=2000, batch=512, lr=2e-3, generator=generator, ema=ema)
+    train(D, data, loss, n_steps=2000, batch=512, lr=2e-3, generator=generator, ema=ema)
 
 Afterwards ``ema.model`` is the denoiser to sample from.
 """
@@ -197,16 +197,16 @@ def train(
     sample: Float[Tensor, " n *event"] | Callable,
     loss: Callable,
     *,
-    steps: int,
+    n_steps: int,
     batch: int,
     lr: float,
     generator: torch.Generator,
     ema: EMA | None = None,
-) -> Float[Tensor, " {steps}"]:
+) -> Float[Tensor, " {n_steps}"]:
     r"""Train a network in place by Adam, with a warm-up of 100 steps and a cosine down to 0.
 
     .. math:: \eta_i = \eta \cdot \min\Bigl(1, \frac{i + 1}{100}\Bigr) \cdot
-              \tfrac12\Bigl(1 + \cos\frac{\pi i}{\mathrm{steps}}\Bigr)
+              \tfrac12\Bigl(1 + \cos\frac{\pi i}{\mathrm{n\_steps}}\Bigr)
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def train(
     sample : the data as a tensor, from which minibatches are drawn with replacement, or a function
         ``sample(n, generator=...)`` that draws fresh ones.
     loss : ``loss(model, x_0, generator=...)``, one number for each sample; it draws levels and noise.
-    steps : number of steps, >= 0.
+    n_steps : number of steps, >= 0.
     batch : size of a minibatch, >= 1.
     lr : largest learning rate, > 0.
     generator : source of all randomness.
@@ -236,13 +236,13 @@ def train(
     Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, equation 5.
     """
     draw = sample if callable(sample) else _minibatches(sample)
-    require_integer("steps", steps, 0)
+    require_integer("n_steps", n_steps, 0)
     require_integer("batch", batch, 1)
     require(0 < lr < math.inf, "lr must be finite and > 0", lr)
     adam = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    losses = torch.empty(steps, dtype=torch.float64)
-    for i in progress(range(steps), "training"):
-        rate = min(1, (i + 1) / WARM_UP) * (1 + math.cos(math.pi * i / steps)) / 2
+    losses = torch.empty(n_steps, dtype=torch.float64)
+    for i in progress(range(n_steps), "training"):
+        rate = min(1, (i + 1) / WARM_UP) * (1 + math.cos(math.pi * i / n_steps)) / 2
         adam.param_groups[0]["lr"] = lr * rate
         x_0 = draw(batch, generator=generator)
         value = loss(model, x_0, generator=generator).mean()

@@ -234,7 +234,7 @@ def ve_sqrt() -> Process:
     )
 
 
-def edm() -> Process:
+def ve_linear() -> Process:
     r"""The noise level is the time.
 
     .. math:: s = 1, \quad \sigma = t; \qquad f = 0, \quad g^2 = 2t
@@ -356,7 +356,7 @@ def perturb(
 
 
 def ode_velocity(
-    D: Denoiser, process: Process, x: Float[Tensor, " B *event"], t: Level
+    D: Denoiser, process: Process, x_t: Float[Tensor, " B *event"], t: Level
 ) -> Float[Tensor, " B *event"]:
     r"""Velocity of the probability-flow ODE in the scaled coordinate.
 
@@ -367,7 +367,7 @@ def ode_velocity(
     ----------
     D : denoiser in the unscaled coordinate.
     process : choice of ``s`` and ``sigma``.
-    x : states at time ``t``.
+    x_t : states at time ``t``.
     t : time in (0, ``process.t_max``] with ``sigma(t) > 0``, one for all or one for each row.
 
     Returns
@@ -384,10 +384,10 @@ def ode_velocity(
     ----------
     Karras et al. 2022, equation 4 and appendix B.4.
     """
-    require_finite("x", x)
-    t = require_time("t", t, process, x)
+    require_finite("x_t", x_t)
+    t = require_time("t", t, process, x_t)
     s, sigma = process.s(t), process.sigma(t)
     require(sigma > 0, "t must be > 0 where sigma(0) = 0", t)
     growth = process.dsigma2(t) / (2 * sigma**2)  # of log sigma
-    linear, pull = against(growth + process.f(t), x), against(growth * s, x)
-    return linear * x - pull * D(x / against(s, x), sigma)
+    linear, pull = against(growth + process.f(t), x_t), against(growth * s, x_t)
+    return linear * x_t - pull * D(x_t / against(s, x_t), sigma)

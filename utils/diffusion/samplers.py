@@ -36,9 +36,9 @@ Levels = Float[Tensor, " n"]
 Path = Float[Tensor, "..."]
 
 
-def _walk(step, x, levels, record):
+def _walk(step, x, levels, record, name="x"):
     """Apply ``step(x, *level)`` for each level in turn; the last state, or all of them."""
-    require_finite("x", x)
+    require_finite(name, x)
     path = [x]
     with torch.no_grad():
         for level in levels:
@@ -441,7 +441,7 @@ def edm_stochastic(
 
 def euler_maruyama(
     D: Denoiser,
-    x: State,
+    x_t: State,
     ts: Levels,
     process: Process,
     c: float = 1.0,
@@ -457,7 +457,7 @@ def euler_maruyama(
     Parameters
     ----------
     D : denoiser ``D(x, sigma)`` in the unscaled coordinate.
-    x : states at time ``ts[0]``, in the scaled coordinate of the process.
+    x_t : states at time ``ts[0]``, in the scaled coordinate of the process.
     ts : strictly decreasing times in [0, ``process.t_max``], of which the last may be 0.
     process : choice of ``s(t)`` and ``sigma(t)``.
     c : 1 is the time reversal of the forward process, 0 the probability-flow ODE, >= 0.
@@ -481,18 +481,18 @@ def euler_maruyama(
     _require_range(0, c=c)
     pairs = _clock(ts, process)
 
-    def step(x, t, u):
+    def step(x_t, t, u):
         s, sigma, g2, h = process.s(t), process.sigma(t), process.g2(t), t - u
-        score = (s * D(x / s, sigma) - x) / (s * sigma) ** 2
-        drift = process.f(t) * x - (1 + c**2) / 2 * g2 * score
-        return x - h * drift + c * (g2 * h).sqrt() * _noise(x, generator)
+        score = (s * D(x_t / s, sigma) - x_t) / (s * sigma) ** 2
+        drift = process.f(t) * x_t - (1 + c**2) / 2 * g2 * score
+        return x_t - h * drift + c * (g2 * h).sqrt() * _noise(x_t, generator)
 
-    return _walk(step, x, pairs, record)
+    return _walk(step, x_t, pairs, record, "x_t")
 
 
 def ode_general(
     D: Denoiser,
-    x: State,
+    x_t: State,
     ts: Levels,
     process: Process,
     solver: Literal["euler", "heun"] = "heun",
@@ -504,13 +504,13 @@ def ode_general(
     .. math:: x_u = x_t + (u-t)\,v_t \quad\text{or}\quad x_t + (u-t)\,\frac{v_t+v_u}2, \qquad
               v = \frac{dx}{dt}
 
-    With ``edm()`` it is ``euler`` or ``heun``. For another process the path is the same curve in the
+    With ``ve_linear()`` it is ``euler`` or ``heun``. For another process the path is the same curve in the
     unscaled coordinate, but a step of finite length leaves it elsewhere.
 
     Parameters
     ----------
     D : denoiser ``D(x, sigma)`` in the unscaled coordinate.
-    x : states at time ``ts[0]``, in the scaled coordinate of the process.
+    x_t : states at time ``ts[0]``, in the scaled coordinate of the process.
     ts : strictly decreasing times in [0, ``process.t_max``], of which the last may be one where
         ``sigma`` is 0; or strictly increasing ones.
     process : choice of ``s(t)`` and ``sigma(t)``.
@@ -533,14 +533,14 @@ def ode_general(
     """
     require(solver in ("euler", "heun"), "solver must be euler or heun", solver)
 
-    def step(x, t, u):
-        v = ode_velocity(D, process, x, t)
-        y = x + (u - t) * v
+    def step(x_t, t, u):
+        v = ode_velocity(D, process, x_t, t)
+        y = x_t + (u - t) * v
         if solver == "euler" or process.sigma(u) == 0:
             return y
-        return x + (u - t) / 2 * (v + ode_velocity(D, process, y, u))
+        return x_t + (u - t) / 2 * (v + ode_velocity(D, process, y, u))
 
-    return _walk(step, x, _clock(ts, process, rising=True), record)
+    return _walk(step, x_t, _clock(ts, process, rising=True), record, "x_t")
 
 
 def predictor_corrector(
@@ -608,7 +608,7 @@ def langevin(
     score: Callable[[Tensor], Tensor],
     x: State,
     step: float,
-    n: int,
+    n_steps: int,
     *,
     generator: torch.Generator,
     record: bool = False,
@@ -624,19 +624,19 @@ def langevin(
     score : gradient of ``log p`` at ``x``.
     x : start.
     step : the step size ``a`` > 0. Some texts call ``a/2`` the step.
-    n : number of steps, >= 1.
+    n_steps : number of steps, >= 1.
     generator : source of randomness.
     record : return all states instead of the last.
 
     Returns
     -------
     Tensor
-        States after ``n`` steps; ``n`` evaluations.
+        States after ``n_steps`` steps, as many evaluations.
 
     Raises
     ------
     ValueError
-        If a value is not finite, ``step`` is not > 0 or ``n`` is not an integer >= 1.
+        If a value is not finite, ``step`` is not > 0 or ``n_steps`` is not an integer >= 1.
 
     References
     ----------
@@ -644,12 +644,12 @@ def langevin(
     """
     require_finite("step", step)
     require(step > 0, "step must be > 0", step)
-    require_integer("n", n, 1)
+    require_integer("n_steps", n_steps, 1)
 
     def move(x):
         return x + step / 2 * score(x) + math.sqrt(step) * _noise(x, generator)
 
-    return _walk(move, x, [()] * n, record)
+    return _walk(move, x, [()] * n_steps, record)
 
 
 def annealed_langevin(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils.diffusion.discrete import alphabar_to_sigma, linear_betas
+from utils.diffusion.discrete import alpha_bar_to_sigma, linear_betas
 from utils.diffusion.grids import ddpm_strided, karras
 from utils.diffusion.mixtures import reference_mixture
 
@@ -25,7 +25,7 @@ def start(scale=1.0):
 
 
 def levels(S):
-    return ddpm_strided(alphabar_to_sigma(ALPHABAR), S)
+    return ddpm_strided(alpha_bar_to_sigma(ALPHABAR), S)
 
 
 def rng():

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from utils.diffusion.discrete import alphabar_to_sigma, linear_betas
+from utils.diffusion.discrete import alpha_bar_to_sigma, linear_betas
 from utils.diffusion.grids import ddpm_strided, geometric, karras, uniform_t
-from utils.diffusion.processes import edm, flow, ve, ve_sqrt, vp
+from utils.diffusion.processes import flow, ve, ve_linear, ve_sqrt, vp
 
 EIGHTEEN = """80 57.586 40.7856 28.3746 19.3525 12.9101 8.4009 5.3152 3.2568 1.9233 1.0882
  0.5853 0.2964 0.1395 0.0599 0.0229 0.0075 0.002 0"""
 TEN = "80 42.415189 21.108677 9.723201 4.066124 1.501742 .469979 .116639 .020435 .002"
-CHAIN = alphabar_to_sigma((1 - linear_betas()).cumprod(0))
+CHAIN = alpha_bar_to_sigma((1 - linear_betas()).cumprod(0))
 
 
 def test_published_values():
@@ -49,7 +49,7 @@ def test_spacing(n, low, high, rho, zero):
 
 
 def test_rho_leads_from_uniform_to_geometric():
-    assert_allclose(karras(9, rho=1.0), uniform_t(edm(), 9), rtol=1e-13)
+    assert_allclose(karras(9, rho=1.0), uniform_t(ve_linear(), 9), rtol=1e-13)
     assert_allclose(karras(9, rho=2.0), uniform_t(ve_sqrt_root(), 9), rtol=1e-12)
     assert_allclose(karras(9, rho=1e6), geometric(9), rtol=1e-4)
     assert_allclose(uniform_t(ve(), 9), geometric(9), rtol=1e-12)
@@ -63,7 +63,7 @@ def ve_sqrt_root():
 
 
 def test_uniform_times():
-    for process in (vp(), flow(), edm(), ve_sqrt()):
+    for process in (vp(), flow(), ve_linear(), ve_sqrt()):
         t = process.sigma_inv(uniform_t(process, 7, zero=False))
         assert_allclose(t.diff(), t.diff()[0].expand(6), rtol=1e-9)
 

@@ -192,7 +192,7 @@ def test_learning_rates_are_read_off_a_straight_slope():
         path.append(model.theta.item())
         return slope(model, x_0, generator=generator)
 
-    train(model, torch.zeros(1, 1), watched, steps=400, batch=1, lr=0.1, generator=generator())  # fmt: skip
+    train(model, torch.zeros(1, 1), watched, n_steps=400, batch=1, lr=0.1, generator=generator())  # fmt: skip
     path.append(model.theta.item())
     i = np.arange(400)
     want = 0.1 * np.minimum(1, (i + 1) / 100) * (1 + np.cos(np.pi * i / 400)) / 2
@@ -209,7 +209,7 @@ def test_training_finds_the_least_squares():
     def loss(model, rows, *, generator):
         return (rows[:, :2] @ model.theta - rows[:, 2]) ** 2
 
-    history = train(model, lambda n, generator: data, loss, steps=600, batch=64, lr=0.05, generator=generator())  # fmt: skip
+    history = train(model, lambda n, generator: data, loss, n_steps=600, batch=64, lr=0.05, generator=generator())  # fmt: skip
     assert_allclose(model.theta.detach(), want, atol=1e-4)
     assert history.shape == (600,)
     assert history.dtype == torch.float64
@@ -217,7 +217,7 @@ def test_training_finds_the_least_squares():
     assert_allclose(history[-1], residual, rtol=1e-4)
 
 
-def small_training(seed, steps=20, batch=16, ema=True):
+def small_training(seed, n_steps=20, batch=16, ema=True):
     g = generator(seed)
     D = Preconditioned(ResMLP(2, 16, 1, generator=g), edm())
     average = EMA(D) if ema else None
@@ -228,7 +228,7 @@ def small_training(seed, steps=20, batch=16, ema=True):
         return denoising_loss(D, x_0, sigma, eps, D.precond.weight(sigma))
 
     data = 0.5 * torch.randn(100, 2, generator=g)
-    history = train(D, data, loss, steps=steps, batch=batch, lr=0.01, generator=g, ema=average)  # fmt: skip
+    history = train(D, data, loss, n_steps=n_steps, batch=batch, lr=0.01, generator=g, ema=average)  # fmt: skip
     return D, average, history
 
 
@@ -251,7 +251,7 @@ def test_training_updates_the_average_once_a_step():
 
 def test_no_steps_change_nothing():
     model = Weights(1.0, 2.0)
-    history = train(model, torch.zeros(2, 2), slope, steps=0, batch=3, lr=0.1, generator=generator())  # fmt: skip
+    history = train(model, torch.zeros(2, 2), slope, n_steps=0, batch=3, lr=0.1, generator=generator())  # fmt: skip
     assert history.shape == (0,)
     assert model.theta.tolist() == [1, 2]
 
@@ -263,7 +263,7 @@ def test_minibatches_are_drawn_from_all_of_the_data():
         seen.extend(x_0.ravel().tolist())
         return slope(model, x_0, generator=generator)
 
-    train(Weights(0.0), data, watched, steps=50, batch=40, lr=0.1, generator=generator())  # fmt: skip
+    train(Weights(0.0), data, watched, n_steps=50, batch=40, lr=0.1, generator=generator())  # fmt: skip
     counts = np.bincount(np.array(seen, int), minlength=10)
     assert counts.sum() == 2000
     assert stats.chisquare(counts).pvalue > 1e-6
@@ -290,7 +290,7 @@ def test_a_trained_denoiser_comes_close_to_the_exact_one():
         return ((D(x_0 + 0.5 * eps, 0.5) - exact) ** 2).mean().item()
 
     assert error(D) > 0.12
-    train(D, sample, loss, steps=200, batch=128, lr=1e-2, generator=g, ema=ema)
+    train(D, sample, loss, n_steps=200, batch=128, lr=1e-2, generator=g, ema=ema)
     assert error(ema.model) < 0.003
 
 
@@ -301,7 +301,7 @@ def test_silent_in_static_mode(monkeypatch, capsys):
 
 
 def trained(**changes):
-    options = {"steps": 2, "batch": 2, "lr": 0.1, "generator": generator()}
+    options = {"n_steps": 2, "batch": 2, "lr": 0.1, "generator": generator()}
     sample = changes.pop("sample", torch.zeros(2, 1))
     return lambda: train(Weights(0.0), sample, slope, **options | changes)
 
@@ -320,7 +320,7 @@ def trained(**changes):
         (lambda: net(2, 8, 1, 7), "emb must be an even integer >= 4, got 7"),
         (lambda: EMA(Weights(0.0), 1.0), r"decay must be in \[0, 1\), got 1\.0"),
         (lambda: EMA(Weights(0.0), math.nan), r"decay must be in \[0, 1\), got nan"),
-        (trained(steps=-1), "steps must be an integer >= 0, got -1"),
+        (trained(n_steps=-1), "n_steps must be an integer >= 0, got -1"),
         (trained(batch=0), "batch must be an integer >= 1, got 0"),
         (trained(lr=0.0), r"lr must be finite and > 0, got 0\.0"),
         (trained(sample=torch.zeros(0, 2)), r"sample must not be empty, got shape \(0, 2\)"),

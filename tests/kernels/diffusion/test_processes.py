@@ -13,19 +13,19 @@ from torch.testing import assert_close
 from utils.diffusion.mixtures import reference_mixture
 from utils.diffusion.processes import (
     Process,
-    edm,
     flow,
     forward_kernel,
     ode_velocity,
     perturb,
     sub_vp,
     ve,
+    ve_linear,
     ve_sqrt,
     vp,
 )
 
 MIXTURE = reference_mixture()
-ALL = [vp(), sub_vp(), ve(), ve_sqrt(), edm(), flow(), vp(0.2, 0.0)]
+ALL = [vp(), sub_vp(), ve(), ve_sqrt(), ve_linear(), flow(), vp(0.2, 0.0)]
 each_process = pytest.mark.parametrize("process", ALL, ids=lambda p: p.name)
 T = torch.tensor([0.001, 0.1, 0.3, 0.5, 0.9], dtype=torch.float64)
 
@@ -75,7 +75,7 @@ def test_drifts_of_the_papers():
     close(flow().f(T), -1 / (1 - T))
     close(flow().g2(T), 2 * T / (1 - T))
     close(ve_sqrt().g2(T), 1)
-    close(edm().g2(T), 2 * T)
+    close(ve_linear().g2(T), 2 * T)
 
 
 def test_values():
@@ -106,7 +106,7 @@ def test_standard_deviations(process, std):
     close(s, process.s(t))
 
 
-@pytest.mark.parametrize("process", [vp(), sub_vp(), ve(), ve_sqrt(), edm()])
+@pytest.mark.parametrize("process", [vp(), sub_vp(), ve(), ve_sqrt(), ve_linear()])
 def test_moments_of_the_sde(process):
     """dm/dt = f m and dv/dt = 2 f v + g^2, integrated by scipy."""
 
@@ -138,7 +138,7 @@ def test_forward_kernel_of_scalars_and_vectors():
 def test_the_one_step_formulas_of_three_papers():
     x_0, eps, t = normal(4, 3, 2), normal(4, 3, 2, seed=1), 0.3
     close(perturb(flow(), x_0, t, eps), (1 - t) * x_0 + t * eps)
-    close(perturb(edm(), x_0, t, eps), x_0 + t * eps)
+    close(perturb(ve_linear(), x_0, t, eps), x_0 + t * eps)
     ab = math.exp(-(0.1 * t + 9.95 * t**2))
     want = math.sqrt(ab) * x_0 + math.sqrt(1 - ab) * eps
     close(perturb(vp(), x_0, t, eps), want)
@@ -204,13 +204,13 @@ def test_the_velocity_of_flow_matching():
     close(ode_velocity(MIXTURE, flow(), x, t), want, atol=1e-11)
 
 
-@pytest.mark.parametrize("process", [ve_sqrt(), edm()])
+@pytest.mark.parametrize("process", [ve_sqrt(), ve_linear()])
 def test_an_open_clock_ends_at_the_highest_level(process):
     close(process.sigma(torch.tensor(process.t_max, dtype=torch.float64)), 1e4)
 
 
 def test_a_clock_can_be_changed():
-    longer = dataclasses.replace(edm(), t_max=1e6)
+    longer = dataclasses.replace(ve_linear(), t_max=1e6)
     assert perturb(longer, normal(2, 2), 1e5, normal(2, 2)).isfinite().all()
     with pytest.raises(dataclasses.FrozenInstanceError):
         longer.t_max = 1.0

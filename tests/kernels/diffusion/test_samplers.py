@@ -16,7 +16,7 @@ from utils.diffusion.denoisers import CountingDenoiser
 from utils.diffusion.discrete import posterior
 from utils.diffusion.grids import geometric, karras, uniform_t
 from utils.diffusion.mixtures import GaussianMixture, reference_mixture
-from utils.diffusion.processes import edm, flow, sub_vp, ve, ve_sqrt, vp
+from utils.diffusion.processes import flow, sub_vp, ve, ve_linear, ve_sqrt, vp
 from utils.diffusion.samplers import (
     ancestral,
     annealed_langevin,
@@ -206,17 +206,17 @@ def test_ancestral_variance(eta, c):
 def test_ancestral_is_the_posterior_of_the_chain():
     """At x_0 = D, in the scaled coordinate, with the same noise."""
     a, b, x = 1.3, 0.4, normal(5, 2)
-    ab_t, ab_s = 1 / (1 + a**2), 1 / (1 + b**2)
+    alpha_bar_t, alpha_bar_s = 1 / (1 + a**2), 1 / (1 + b**2)
     z = torch.randn(5, 2, dtype=torch.float64, generator=rng(7))
-    mean, var = posterior(MIXTURE(x, a), x * ab_t**0.5, ab_s, ab_t)
+    mean, var = posterior(MIXTURE(x, a), x * alpha_bar_t**0.5, alpha_bar_s, alpha_bar_t)
     sigmas = torch.tensor([a, b], dtype=torch.float64)
     got = ancestral(MIXTURE, x, sigmas, generator=rng(7))
-    close(got * ab_s**0.5, mean + var.sqrt() * z)
-    beta = 1 - ab_t / ab_s
+    close(got * alpha_bar_s**0.5, mean + var.sqrt() * z)
+    beta = 1 - alpha_bar_t / alpha_bar_s
     got = ancestral(MIXTURE, x, sigmas, noise="vp", generator=rng(7))
-    close(got * ab_s**0.5, mean + beta**0.5 * z)
+    close(got * alpha_bar_s**0.5, mean + beta**0.5 * z)
     got = ancestral(MIXTURE, x, sigmas, noise="ve", generator=rng(7))
-    close(got, mean / ab_s**0.5 + (a**2 - b**2) ** 0.5 * z)
+    close(got, mean / alpha_bar_s**0.5 + (a**2 - b**2) ** 0.5 * z)
 
 
 def test_without_noise_they_are_the_ode():
@@ -323,7 +323,7 @@ def test_in_its_own_time_edm_is_the_sampler(solver):
     x = 80 * normal(6, 2)
     sampler = {"euler": euler, "heun": heun}[solver]
     for grid in (karras(9), karras(9, zero=False).flip(0)):
-        got = ode_general(MIXTURE, x, grid, edm(), solver)
+        got = ode_general(MIXTURE, x, grid, ve_linear(), solver)
         close(got, sampler(MIXTURE, x, grid), atol=1e-11)
 
 
@@ -338,7 +338,9 @@ def test_flow_matching_is_euler():
     assert (other - got).abs().max() > 1e-3, "a step in VP time is not"
 
 
-@pytest.mark.parametrize("process", [vp(), sub_vp(), ve(), ve_sqrt(), edm(), flow()])
+@pytest.mark.parametrize(
+    "process", [vp(), sub_vp(), ve(), ve_sqrt(), ve_linear(), flow()]
+)
 def test_one_curve_for_all_processes(process):
     """In the unscaled coordinate all of them approach the same end."""
     x = 40 * normal(9, 2)
@@ -449,7 +451,7 @@ G = {"generator": rng()}
         (predictor_corrector, (MIXTURE, X, TWO, 0.0), "snr must be > 0, got 0.0"),
         (predictor_corrector, (MIXTURE, X, TWO, 0.1, -1), "n_corr must be an integer >= 0, got -1"),
         (langevin, (torch.neg, X, 0.0, 3), "step must be > 0, got 0.0"),
-        (langevin, (torch.neg, X, 0.1, 0), "n must be an integer >= 1, got 0"),
+        (langevin, (torch.neg, X, 0.1, 0), "n_steps must be an integer >= 1, got 0"),
         (annealed_langevin, (MIXTURE.score, X, TWO.flip(0), 0.1, 3), "sigmas must be strictly decreasing, got 2.0"),
         (annealed_langevin, (MIXTURE.score, X, TWO - 1, 0.1, 3), "sigmas must end at a value > 0, got 0.0"),
         (annealed_langevin, (MIXTURE.score, X, TWO, -0.1, 3), "step must be > 0, got -0.1"),
