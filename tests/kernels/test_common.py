@@ -567,7 +567,8 @@ def raises(function):
     doors = [
         home[n]
         for n in called
-        if (n[0] == "_" or n.startswith("require")) and inspect.isfunction(home.get(n))
+        if inspect.isfunction(home.get(n))
+        and (n[0] == "_" or home[n].__module__.endswith("validate"))
     ]
     return any(raises(door) for door in doors if door is not function)
 
