@@ -4,6 +4,10 @@ Each prints one line (label, method, tolerance, number of values, rivals) and le
 the notebook, from where the page :doc:`/verified` collects it. The raw error is never printed: it
 differs from one processor to the next. A *rival* is a plausible wrong value - a dropped factor, the
 other sign - that the same comparison has to reject: a check that accepts a rival proves nothing.
+
+Each numeric check also tries itself: with the expected value 10 % too large, and 10 % too small, it has to
+fail. Where Monte Carlo or a measured order cannot see that much, the call says why (``blind``), and the
+line shows it. An expected value of 0 has no 10 %: there a rival has to show what would be seen.
 """
 
 from collections.abc import Mapping
@@ -15,6 +19,7 @@ from IPython.display import display
 from numpy.typing import ArrayLike
 
 EVIDENCE_MIME = "application/vnd.book.check+json"
+OFF = (0.9, 1.1)  # an expected value that is wrong by so much must not pass
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Evidence:
     tolerance: str
     count: int
     rivals: tuple[str, ...] = ()
+    blind: str = ""
 
     @property
     def summary(self) -> str:
@@ -36,6 +42,8 @@ class Evidence:
         ]
         if self.rivals:
             parts.append("rejects " + ", ".join(self.rivals))
+        if self.blind:
+            parts.append(f"does not see 10 %: {self.blind}")
         return " · ".join(parts)
 
     def __repr__(self) -> str:
@@ -46,7 +54,11 @@ class Evidence:
             "text/plain": repr(self),
             "text/html": f'<div class="check" data-check="{escape(self.label)}">✓ '
             f"<code>{escape(self.label)}</code> {escape(self.summary)}</div>",
-            EVIDENCE_MIME: asdict(self) | {"rivals": list(self.rivals)},
+            EVIDENCE_MIME: {
+                key: list(value) if key == "rivals" else value
+                for key, value in asdict(self).items()
+                if value or key != "blind"
+            },
         }
 
 
@@ -72,7 +84,8 @@ def equal(
     Raises
     ------
     AssertionError
-        If a component differs (worst index, got, want and tolerance are named) or a rival passes.
+        If a component differs (worst index, got, want and tolerance are named), a rival passes, or an
+        expected value off by 10 % would pass.
     ValueError
         If there is nothing to compare: empty or non-finite input, shapes that differ, one object
         given twice.
@@ -87,7 +100,12 @@ def equal(
     _require_all(
         label, excess <= 0, got, want, f"rtol={rtol:g} atol={atol:g}", worst=excess
     )
-    _reject(label, rivals, got.shape, lambda rival: _excess(got, rival, rtol, atol) > 0)
+
+    def differs(value):
+        return _excess(got, value, rtol, atol) > 0
+
+    _reject(label, rivals, got.shape, differs)
+    _require_sight(label, want, differs, rivals)
     stated = [
         f"{kind} {value:g}" for kind, value in (("rtol", rtol), ("atol", atol)) if value
     ]
@@ -102,6 +120,7 @@ def sampled(
     resolves: float,
     z: float = 4.0,
     rivals: Mapping[str, ArrayLike] | None = None,
+    blind: str = "",
 ) -> None:
     r"""Monte Carlo: the sample mean lies within ``z`` standard errors of ``want``, and has power.
 
@@ -113,11 +132,13 @@ def sampled(
     resolves : the difference this check promises to see; ``z`` standard errors must not exceed it.
     z : width of the acceptance band in standard errors.
     rivals : name -> wrong mean, each of which must be rejected.
+    blind : why a mean off by 10 % would pass, where it would; shown in the line.
 
     Raises
     ------
     AssertionError
-        If a mean is too far off, a rival passes, or the standard error is too large for ``resolves``.
+        If a mean is too far off, a rival passes, the standard error is too large for ``resolves``, or
+        a mean off by 10 % would pass without ``blind`` saying why (or be seen although it says so).
     ValueError
         If there are fewer than two draws, or input is not finite.
     """
@@ -138,8 +159,14 @@ def sampled(
     _require_all(
         label, excess <= 0, mean, want, f"{z:g} s.e. = {band.max():.3g}", worst=excess
     )
-    _reject(label, rivals, mean.shape, lambda rival: abs(mean - rival) > band)
-    _show(label, "sampled", f"{z:g} s.e., resolves {resolves:g}", len(draws), rivals)
+
+    def differs(value):
+        return abs(mean - value) > band
+
+    _reject(label, rivals, mean.shape, differs)
+    _require_sight(label, want, differs, rivals, blind)
+    tolerance = f"{z:g} s.e., resolves {resolves:g}"
+    _show(label, "sampled", tolerance, len(draws), rivals, blind)
 
 
 def order(
@@ -148,8 +175,9 @@ def order(
     err: ArrayLike,
     order: float,
     *,
-    atol: float = 0.1,
+    atol: float = 0.05,
     rivals: Mapping[str, float] | None = None,
+    blind: str = "",
 ) -> None:
     r"""Order of convergence: the slope of :math:`\log\mathrm{err}` against :math:`\log h`.
 
@@ -161,11 +189,13 @@ def order(
     order : the claimed power of ``h``.
     atol : tolerance on the slope.
     rivals : name -> wrong order, each of which must be rejected.
+    blind : why an order off by 10 % would pass, where it would; shown in the line.
 
     Raises
     ------
     AssertionError
-        If the fitted slope is off, or a rival passes.
+        If the fitted slope is off, a rival passes, or an order off by 10 % would pass without
+        ``blind`` saying why (or be seen although it says so).
     ValueError
         If there are fewer than three points, or a step or an error is not positive.
     """
@@ -185,7 +215,13 @@ def order(
         )
     for name, rival in (rivals or {}).items():
         _require_rejected(label, name, abs(slope - rival) > atol)
-    _show(label, f"order {order:g}", f"slope within {atol:g}", len(h), rivals)
+
+    def differs(value):
+        return abs(slope - value) > atol
+
+    _require_sight(label, np.array(order, float), differs, rivals, blind)
+    tolerance = f"slope within {atol:g}"
+    _show(label, f"order {order:g}", tolerance, len(h), rivals, blind)
 
 
 def holds(
@@ -221,8 +257,25 @@ def holds(
     _show(label, "holds", because, condition.size, rivals)
 
 
-def _show(label, method, tolerance, count, rivals) -> None:
-    display(Evidence(label, method, tolerance, int(count), tuple(rivals or ())))
+def _show(label, method, tolerance, count, rivals, blind="") -> None:
+    display(Evidence(label, method, tolerance, int(count), tuple(rivals or ()), blind))
+
+
+def _require_sight(label, want, differs, rivals, blind="") -> None:
+    """The check has to see an expected value that is off by 10 %, or to say why it cannot."""
+    if not np.any(want):
+        if not rivals:
+            raise AssertionError(
+                f"{label}: 0 has no 10 %, a rival must show what the check would see"
+            )
+        return
+    passed = [factor for factor in OFF if not np.any(differs(factor * want))]
+    if passed and not blind:
+        raise AssertionError(
+            f"{label}: {passed[0]:g} times the expected value passes, too: sharpen the check"
+        )
+    if blind and not passed:
+        raise AssertionError(f"{label}: sees 10 % although it says that it is blind")
 
 
 def _values(label: str, name: str, value: ArrayLike) -> np.ndarray:

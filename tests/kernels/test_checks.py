@@ -51,8 +51,8 @@ def test_html_is_escaped(shown):
     ("options", "stated"),
     [
         ({}, "exact"),
-        ({"atol": 0.5}, "atol 0.5"),
-        ({"rtol": 1e-3, "atol": 2.0}, "rtol 0.001 atol 2"),
+        ({"atol": 0.05}, "atol 0.05"),
+        ({"rtol": 1e-3, "atol": 0.2}, "rtol 0.001 atol 0.2"),
     ],
 )
 def test_equal_states_its_tolerance(shown, options, stated):
@@ -62,13 +62,13 @@ def test_equal_states_its_tolerance(shown, options, stated):
 
 def test_equal_tolerances_are_sharp(shown):
     check.equal("eq-a", 101.0, 100.0, rtol=0.01)
-    check.equal("eq-a", 1.5, 1.0, atol=0.5)
+    check.equal("eq-a", 100.5, 100.0, atol=0.5)
     check.equal("eq-a", 1j, 1j)
     check.equal("eq-a", 102.5, 100.0, atol=0.5, rtol=0.02)
     for got, want, options in [
         (101.1, 100.0, {"rtol": 0.01}),
         (98.9, 100.0, {"rtol": 0.01}),
-        (1.51, 1.0, {"atol": 0.5}),
+        (100.51, 100.0, {"atol": 0.5}),
         (102.6, 100.0, {"atol": 0.5, "rtol": 0.02}),
         (1.0, 1.0 + 1e-15, {}),
         (-1.0, 1.0, {"rtol": 1.0}),
@@ -130,7 +130,7 @@ def test_an_accepted_rival_fails_every_kind_of_check():
             "eq-a", GAUSS, 0.0, resolves=0.1, rivals={"other": 1.0, "same": 0.001}
         )
     with pytest.raises(AssertionError, match=message):
-        check.order("eq-a", [1, 2, 4], [1, 4, 16], 2, rivals={"same": 2.05})
+        check.order("eq-a", [1, 2, 4], [1, 4, 16], 2, rivals={"same": 2.04})
     with pytest.raises(AssertionError, match=message):
         check.holds("eq-a", True, because="so", rivals={"same": [True, True]})
 
@@ -145,13 +145,13 @@ def test_a_rival_is_rejected_by_one_component_alone(shown):
 
 
 def test_sampled_accepts_the_mean_and_states_its_power(shown):
-    check.sampled("eq-a", GAUSS, 0.0, resolves=0.05)
+    check.sampled("eq-a", GAUSS + 1, 1.0, resolves=0.05)
     assert shown[0].summary == "sampled · 4 s.e., resolves 0.05 · 10000 values"
 
 
 def test_sampled_band_is_z_standard_errors(shown):
-    error = GAUSS.std(ddof=1) / 100
-    check.sampled("eq-a", GAUSS, GAUSS.mean() + 2.99 * error, z=3.0, resolves=0.1)
+    error, ones = GAUSS.std(ddof=1) / 100, GAUSS + 1
+    check.sampled("eq-a", ones, ones.mean() + 2.99 * error, z=3.0, resolves=0.1)
     with pytest.raises(AssertionError, match=r"3 s\.e\. = 0\.0"):
         check.sampled("eq-a", GAUSS, GAUSS.mean() + 3.01 * error, z=3.0, resolves=0.1)
     with pytest.raises(AssertionError, match="worst at index"):
@@ -161,7 +161,8 @@ def test_sampled_band_is_z_standard_errors(shown):
     ):
         check.sampled("eq-a", GAUSS, 0.0, resolves=0.03)
     small = np.array([0.0, 1.0, 2.0, 3.0])  # sd(ddof=1)/2 = 0.6455
-    check.sampled("eq-a", small, 1.5 + 2.58, resolves=2.59)
+    why = "four draws"
+    check.sampled("eq-a", small, 1.5 + 2.58, resolves=2.59, blind=why)
     with pytest.raises(AssertionError, match="no power"):
         check.sampled("eq-a", small, 1.5, resolves=2.58)
 
@@ -186,9 +187,9 @@ def test_sampled_refuses_other_shapes(samples):
 def test_order_measures_the_slope(shown):
     h = np.array([0.1, 0.2, 0.4])
     check.order("eq-a", h, 3 * h**1.95, 2, rivals={"first": 1})
-    assert shown[0].summary == "order 2 · slope within 0.1 · 3 values · rejects first"
+    assert shown[0].summary == "order 2 · slope within 0.05 · 3 values · rejects first"
     with pytest.raises(
-        AssertionError, match=r"eq-a: measured order 1\.8, want 2 within 0\.1"
+        AssertionError, match=r"eq-a: measured order 1\.8, want 2 within 0\.05"
     ):
         check.order("eq-a", h, h**1.8, 2)
     with pytest.raises(AssertionError, match=r"measured order 2\.2"):
@@ -220,6 +221,59 @@ def test_holds_names_the_first_failure(shown):
         AssertionError, match=r"eq-a: fails at index \(0, 1\) \(two cases\)"
     ):
         check.holds("eq-a", [[True, False]], because="two cases")
+
+
+def test_a_check_that_would_accept_ten_percent_is_refused():
+    h = np.array([1.0, 2.0, 4.0])
+    for planted in (
+        lambda: check.equal("eq-a", 1.0, 1.02, rtol=0.12),
+        lambda: check.equal("eq-a", [2.0, 1e-9], [2.1, 1e-9], atol=0.15),
+        lambda: check.sampled("eq-a", GAUSS + 0.3, 0.3, resolves=0.05),
+        lambda: check.order("eq-a", h, h**0.48, 0.5, atol=0.05),
+    ):
+        with pytest.raises(
+            AssertionError, match=r"^eq-a: (0\.9|1\.1) times .* passes, too: sharpen"
+        ):
+            planted()
+
+
+def test_one_direction_is_not_enough():
+    with pytest.raises(AssertionError, match=r"eq-a: 1\.1 times"):
+        check.equal("eq-a", 1.05, 1.0, rtol=0.06)
+    with pytest.raises(AssertionError, match=r"eq-a: 0\.9 times"):
+        check.equal("eq-a", 0.95, 1.0, rtol=0.06)
+    with pytest.raises(AssertionError, match=r"eq-a: 0\.9 times"):
+        check.equal("eq-a", -0.95, -1.0, rtol=0.06)
+
+
+def test_one_component_that_sees_it_is_enough(shown):
+    check.equal("eq-a", [5.0, 1.0], [5.0, 1.0], atol=0.2)
+    assert len(shown) == 1
+
+
+def test_a_blind_check_says_why_and_a_seeing_one_may_not(shown):
+    check.sampled("eq-a", GAUSS + 0.3, 0.3, resolves=0.05, blind="a hundred draws")
+    assert shown[0].summary.endswith("values · does not see 10 %: a hundred draws")
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle[EVIDENCE_MIME]["blind"] == "a hundred draws"
+    h = np.array([1.0, 2.0, 4.0])
+    check.order("eq-a", h, h**0.48, 0.5, atol=0.05, blind="a slow limit")
+    for seeing in (
+        lambda: check.sampled("eq-a", GAUSS + 1, 1.0, resolves=0.05, blind="so"),
+        lambda: check.order("eq-a", h, h**2, 2, blind="so"),
+    ):
+        with pytest.raises(AssertionError, match="sees 10 % although it says"):
+            seeing()
+
+
+def test_an_expected_zero_needs_a_rival(shown):
+    for planted in (
+        lambda: check.equal("eq-a", 1e-9, 0.0, atol=1e-6),
+        lambda: check.sampled("eq-a", GAUSS, 0.0, resolves=0.1),
+    ):
+        with pytest.raises(AssertionError, match="eq-a: 0 has no 10 %, a rival must"):
+            planted()
+    check.equal("eq-a", 1e-9, 0.0, atol=1e-6, rivals={"one": 1.0})
 
 
 @pytest.mark.parametrize("condition", [[], [1, 1], 1.0])
