@@ -17,11 +17,12 @@ Two historical data sets come along:
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int, Real
-from scipy.special import gammaln, pdtr, pdtrc, xlogy
+from jaxtyping import Float, Int, Integer, Real
+from scipy.special import gammainccinv, gammaincinv, gammaln, pdtr, pdtrc
 from scipy.stats import chi2
 
-from utils.validate import require, require_finite, require_integer, require_vector
+from utils.special import exp_remainder, log_quotient
+from utils.validate import integer, integers, real, reals, require, vector
 
 _YEARS = {
     "G": "02210011030210010101",
@@ -44,11 +45,15 @@ RUTHERFORD_GEIGER = (57, 203, 383, 525, 532, 408, 273, 139, 45, 27, 10, 4, 0, 1,
 
 
 def poisson_pmf(
-    n: Int[np.ndarray, "*shape"] | int, mu: float
+    n: Integer[np.ndarray, "*shape"] | int, mu: float
 ) -> Float[np.ndarray, "*shape"] | float:
-    r"""Poisson law, evaluated through its logarithm so that neither factor overflows.
+    r"""Poisson law by Loader's form, which neither overflows nor cancels at any size.
 
     .. math:: P(N=n) = e^{-\mu}\,\frac{\mu^n}{n!}
+              = \frac{1}{\sqrt{2\pi n}}\; e^{-\delta(n) - D}, \qquad
+              D = n\log\frac n\mu - n + \mu = n\,k_3\Bigl(\frac\mu n\Bigr)
+
+    where ``delta`` is the error of Stirling's formula, and ``D`` the divergence of two Poisson laws.
 
     Parameters
     ----------
@@ -67,11 +72,25 @@ def poisson_pmf(
 
     References
     ----------
-    Kingman 1993, ch. 1. Equation :eq:`eq-poisson_processes-pmf`.
+    Loader 2000, section 2; Kingman 1993, ch. 1. Equation :eq:`eq-poisson_processes-pmf`.
     """
-    require_integer("n", n, 0)
+    n, mu = integers("n", n, 0), real("mu", mu)
     require(0 <= mu < np.inf, "mu must be finite and >= 0", mu)
-    return np.exp(xlogy(n, mu) - mu - gammaln(np.add(n, 1)))
+    if mu == 0:
+        return (n == 0).astype(np.float64)[()]
+    count = np.maximum(n, 1.0)
+    D = count * exp_remainder(log_quotient(mu, count))
+    law = np.exp(-_stirling_error(count) - D) / np.sqrt(2 * np.pi * count)
+    return np.where(n == 0, np.exp(-mu), law)[()]
+
+
+def _stirling_error(n):
+    """``log n!`` minus Stirling's formula for it, ``n >= 1``."""
+    z = 1 / (n * n)
+    series = (1 / 12 - z * (1 / 360 - z * (1 / 1260 - z * (1 / 1680 - z / 1188)))) / n
+    small = np.minimum(n, 16.0)
+    exact = gammaln(small + 1) - (small + 0.5) * np.log(small) + small
+    return np.where(n > 15, series, exact - np.log(2 * np.pi) / 2)
 
 
 def poisson_binomial_pmf(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"]:
@@ -98,7 +117,7 @@ def poisson_binomial_pmf(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"
     ----------
     Le Cam 1960. Equation :eq:`eq-poisson_processes-lecam`.
     """
-    require_vector("p", p)
+    p = vector("p", p)
     require((p >= 0) & (p <= 1), "p must be in [0, 1]", p)
     pmf = np.ones(1)
     for chance in p:
@@ -130,18 +149,18 @@ def tv_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float
     ----------
     Barbour and Hall 1984. Equation :eq:`def-poisson_processes-tv`.
     """
-    for name, law in (("a", a), ("b", b)):
-        _require_pmf(name, law)
+    a, b = _pmf("a", a), _pmf("b", b)
     size = max(len(a), len(b))
     difference = np.pad(a, (0, size - len(a))) - np.pad(b, (0, size - len(b)))
     return float(np.abs(difference).sum() / 2)
 
 
-def _require_pmf(name: str, law) -> None:
-    require_vector(name, law)
+def _pmf(name: str, law) -> np.ndarray:
+    law = vector(name, law)
     require(law >= 0, f"{name} must be >= 0", law)
-    total = np.sum(law)
-    require(np.abs(total - 1) <= 1e-9, f"{name} must sum to 1", total)
+    total = law.sum()
+    require(abs(total - 1) <= 1e-9, f"{name} must sum to 1", total)
+    return law
 
 
 def simulate_homogeneous(
@@ -166,13 +185,15 @@ def simulate_homogeneous(
     Raises
     ------
     ValueError
-        If ``rate`` or ``t_end`` is negative or not finite, or ``n_paths`` is not an integer >= 1.
+        If ``rate`` or ``t_end`` is negative or not finite, their product overflows, or ``n_paths`` is not
+        an integer >= 1.
 
     References
     ----------
     Kingman 1993, ch. 4. Equation :eq:`eq-poisson_processes-exponential`.
     """
-    mean = _expected_count(rate, t_end, n_paths)
+    rate, t_end, n_paths = _window(rate, t_end, n_paths)
+    mean = rate * t_end
     block = int(mean + 10 * np.sqrt(mean) + 10)
     times = np.zeros((n_paths, 0))
     # Gaps are added until every path has left the interval: a fixed number would truncate the
@@ -207,13 +228,15 @@ def simulate_by_counts(
     Raises
     ------
     ValueError
-        If ``rate`` or ``t_end`` is negative or not finite, or ``n_paths`` is not an integer >= 1.
+        If ``rate`` or ``t_end`` is negative or not finite, their product overflows, or ``n_paths`` is not
+        an integer >= 1.
 
     References
     ----------
     Kingman 1993, ch. 2. Equation :eq:`eq-poisson_processes-conditional-uniform`.
     """
-    counts = rng.poisson(_expected_count(rate, t_end, n_paths), size=n_paths)
+    rate, t_end, n_paths = _window(rate, t_end, n_paths)
+    counts = rng.poisson(rate * t_end, size=n_paths)
     times = rng.uniform(0, t_end, size=(n_paths, counts.max()))
     times[np.arange(counts.max()) >= counts[:, None]] = np.inf
     return _compact(times, t_end)
@@ -234,7 +257,8 @@ def simulate_thinning(
 
     Parameters
     ----------
-    rate_fn : the rate ``lambda(t)``, called once with a vector of times.
+    rate_fn : the rate ``lambda(t)``, called once with a vector of times; it returns as many rates, or one
+        number for all of them.
     rate_max : an upper bound of it, >= 0. The looser the bound, the more proposals are wasted.
     t_end : length of the time interval, >= 0.
     n_paths : number of independent paths, >= 1.
@@ -249,28 +273,34 @@ def simulate_thinning(
     ------
     ValueError
         If ``rate_max`` or ``t_end`` is negative or not finite, ``n_paths`` is not an integer >= 1,
-        or ``rate_fn`` leaves ``[0, rate_max]`` at a proposed point.
+        or ``rate_fn`` leaves ``[0, rate_max]`` at a proposed point or returns another shape.
 
     References
     ----------
     Lewis and Shedler 1979. Equation :eq:`eq-poisson_processes-inhomogeneous`.
     """
+    rate_max, t_end = real("rate_max", rate_max), real("t_end", t_end)
     require(0 <= rate_max < np.inf, "rate_max must be finite and >= 0", rate_max)
     times, _ = simulate_homogeneous(rate_max, t_end, n_paths, rng=rng)
     proposed = np.isfinite(times)
-    rate = np.asarray(rate_fn(times[proposed]), dtype=float)
+    at = times[proposed]
+    rate = reals("rate_fn", rate_fn(at.copy()))
+    fits = rate.ndim == 0 or rate.shape == at.shape
+    rule = "rate_fn must return one rate for each time"
+    require(fits, rule, f"shape {rate.shape} for {at.shape}")
     ok = (rate >= 0) & (rate <= rate_max * (1 + 1e-12))
     require(ok, f"rate_fn must be in [0, rate_max = {rate_max}]", rate)
-    keep = rng.random(rate.shape) * rate_max < rate
-    times[proposed] = np.where(keep, times[proposed], np.inf)
+    keep = rng.random(at.shape) * rate_max < rate  # a coin for each point
+    times[proposed] = np.where(keep, at, np.inf)
     return _compact(times, t_end)
 
 
-def _expected_count(rate, t_end, n_paths) -> float:
+def _window(rate, t_end, n_paths) -> tuple[float, float, int]:
+    rate, t_end = real("rate", rate), real("t_end", t_end)
     require(0 <= rate < np.inf, "rate must be finite and >= 0", rate)
     require(0 <= t_end < np.inf, "t_end must be finite and >= 0", t_end)
-    require_integer("n_paths", n_paths, 1)
-    return rate * t_end
+    require(rate * t_end < np.inf, "rate times t_end must be finite", rate * t_end)
+    return rate, t_end, integer("n_paths", n_paths, 1)
 
 
 def _compact(times, t_end):
@@ -309,10 +339,10 @@ def panjer(
     ----------
     Panjer 1981. Equation :eq:`eq-poisson_processes-panjer`.
     """
+    mu, jump_pmf = real("mu", mu), _pmf("jump_pmf", jump_pmf)
     require(0 <= mu <= 700, "mu must be in [0, 700]", mu)
-    _require_pmf("jump_pmf", jump_pmf)
     require(jump_pmf[0] == 0, "jump_pmf[0] must be 0", jump_pmf[0])
-    require_integer("n_max", n_max, 0)
+    n_max = integer("n_max", n_max, 0)
     weights = mu * np.arange(1, len(jump_pmf)) * jump_pmf[1:]
     g = np.zeros(n_max + 1)
     g[0] = np.exp(-mu)
@@ -323,11 +353,13 @@ def panjer(
 
 
 def garwood_interval(
-    count: Int[np.ndarray, "*shape"] | int, alpha: float = 0.05
+    count: Integer[np.ndarray, "*shape"] | int, alpha: float = 0.05
 ) -> tuple[Float[np.ndarray, "*shape"] | float, Float[np.ndarray, "*shape"] | float]:
     r"""Exact confidence interval for a Poisson mean after one count (Garwood).
 
     .. math:: \Bigl[\tfrac12\chi^2_{\alpha/2,\,2N},\; \tfrac12\chi^2_{1-\alpha/2,\,2N+2}\Bigr]
+
+    Half a chi-squared variable of ``2N`` degrees of freedom has the gamma law of shape ``N``.
 
     Parameters
     ----------
@@ -348,12 +380,12 @@ def garwood_interval(
     ----------
     Garwood 1936. Equation :eq:`eq-poisson_processes-garwood`.
     """
-    require_integer("count", count, 0)
+    count, alpha = integers("count", count, 0), real("alpha", alpha)
     require(0 < alpha < 1, "alpha must be in (0, 1)", alpha)
-    shape = np.multiply(count, 2)
-    # chi-squared with 0 degrees of freedom is the constant 0, which scipy does not know
-    low = np.where(shape > 0, chi2.ppf(alpha / 2, np.maximum(shape, 1)) / 2, 0.0)
-    return low, chi2.ppf(1 - alpha / 2, shape + 2) / 2
+    shape = count.astype(np.float64)
+    # the gamma law of shape 0 is the constant 0, which scipy does not know
+    low = np.where(shape > 0, gammaincinv(np.maximum(shape, 1), alpha / 2), 0.0)
+    return low[()], gammainccinv(shape + 1, alpha / 2)
 
 
 def dispersion_test(x: Real[np.ndarray, " n"]) -> tuple[float, int, float]:
@@ -381,13 +413,12 @@ def dispersion_test(x: Real[np.ndarray, " n"]) -> tuple[float, int, float]:
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-dispersion`.
     """
-    require_vector("x", x)
+    x = vector("x", x)
     require(len(x) >= 2, "x must have at least 2 entries", len(x))
-    require_finite("x", x)
     require(x >= 0, "x must be >= 0", x)
-    mean, dof = np.mean(x), len(x) - 1
+    mean, dof = x.mean(), len(x) - 1
     require(mean > 0, "x must have a positive mean", mean)
-    D = float(np.sum((x - mean) ** 2) / mean)
+    D = float(((x - mean) / mean * (x - mean)).sum())
     return D, dof, float(2 * min(chi2.cdf(D, dof), chi2.sf(D, dof)))
 
 
@@ -424,11 +455,13 @@ def gof_poisson(
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-gof`.
     """
-    require_vector("observed", observed)
-    require_finite("observed", observed)
+    observed, min_expected = (
+        vector("observed", observed),
+        real("min_expected", min_expected),
+    )
     require(observed >= 0, "observed must be >= 0", observed)
     require(0 < min_expected < np.inf, "min_expected must be positive", min_expected)
-    k, total = np.arange(len(observed)), np.sum(observed)
+    k, total = np.arange(len(observed)), observed.sum()
     require(observed @ k > 0, "observed must have a positive mean", observed @ k)
     mu = observed @ k / total
     low = np.flatnonzero(total * pdtr(k, mu) >= min_expected)
@@ -436,7 +469,7 @@ def gof_poisson(
     cells = high[-1] - low[0] + 1 if low.size and high.size else 0
     require(cells >= 3, "observed must leave at least three cells after pooling", cells)
     first = np.r_[0, np.arange(low[0] + 1, high[-1] + 1)]
-    in_cell = np.add.reduceat(np.asarray(observed, dtype=float), first)
+    in_cell = np.add.reduceat(observed, first)
     survival = np.where(first > 0, pdtrc(np.maximum(first - 1.0, 0), mu), 1.0)
     expected = total * -np.diff(survival, append=0.0)
     statistic = float(np.sum((in_cell - expected) ** 2 / expected))

@@ -6,20 +6,28 @@ A walker starts at ``S_0 = 0`` and moves ``+1`` with probability ``p`` and ``-1`
 """
 
 from functools import reduce
-from typing import Literal
+from math import factorial
+from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Int32
+from jaxtyping import Float, Int, Int32, Integer, Real
 from scipy.integrate import quad
 from scipy.special import i0e
 from scipy.stats import binom
 
-from utils.validate import require, require_finite, require_integer, require_vector
+from utils.special import log_quotient
+from utils.validate import integer, integers, real, require, vector
+
+
+def _half_sum(n, k):
+    """``floor((n + k) / 2)`` for integers whose sum may not fit, and whether the sum is even."""
+    return n // 2 + k // 2 + (n & k & 1), (n ^ k) & 1 == 0
 
 
 def _pmf_at(n, k, p: float):
     """Elementwise ``P(S_n = k)``: binomial in the number of steps up, zero for the wrong parity."""
-    return np.where((n + k) % 2 == 0, binom.pmf((n + k) // 2, n, p), 0.0)
+    ups, even = _half_sum(n, k)
+    return np.where(even, binom.pmf(ups, n, p), 0.0)[()]
 
 
 def walk_pmf(
@@ -54,7 +62,7 @@ def walk_pmf(
     ----------
     Feller 1968, ch. III.2 and XI.1. Equations :eq:`eq-random_walks-gf`, :eq:`eq-random_walks-pmf`.
     """
-    require_integer("n", n, 0)
+    n, p = integer("n", n, 0), real("p", p)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
     require(
         method in ("conv", "fft", "binom"), "method must be conv, fft or binom", method
@@ -71,7 +79,7 @@ def walk_pmf(
     return k, pmf
 
 
-def ftcs(v: Float[np.ndarray, " n"], r: float, n_steps: int) -> Float[np.ndarray, " n"]:
+def ftcs(v: Real[np.ndarray, " n"], r: float, n_steps: int) -> Float[np.ndarray, " n"]:
     r"""Heat equation, forward in time and centred in space; the field is zero outside the array.
 
     .. math:: v_j^{m+1} = v_j^m + r\,(v_{j+1}^m - 2 v_j^m + v_{j-1}^m),
@@ -98,19 +106,16 @@ def ftcs(v: Float[np.ndarray, " n"], r: float, n_steps: int) -> Float[np.ndarray
     ----------
     Equations :eq:`eq-random_walks-recursion`, :eq:`eq-random_walks-stability`.
     """
-    require_vector("v", v)
-    require_finite("v", v)
+    v, r, n_steps = vector("v", v).copy(), real("r", r), integer("n_steps", n_steps, 0)
     require(0 <= r < np.inf, "r must be finite and >= 0", r)
-    require_integer("n_steps", n_steps, 0)
-    v = np.array(v, dtype=np.float64)
     for _ in range(n_steps):
         v += r * np.diff(v, n=2, prepend=0.0, append=0.0)
     return v
 
 
 def gaussian_local(
-    n: int, k: Int[np.ndarray, "*shape"] | int, p: float = 0.5, order: int = 0
-) -> Float[np.ndarray, "*shape"]:
+    n: int, k: Integer[np.ndarray, "*shape"] | int, p: float = 0.5, order: int = 0
+) -> Float[np.ndarray, "*shape"] | float:
     r"""Local limit law of ``S_n``: twice a Gaussian density, since the lattice has span 2.
 
     .. math:: P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
@@ -140,8 +145,7 @@ def gaussian_local(
     ----------
     Feller 1968, ch. VII.2-3. Equation :eq:`eq-random_walks-local-clt`.
     """
-    require_integer("n", n, 1)
-    require_integer("k", k)
+    n, k, p = integer("n", n, 1), integers("k", k), real("p", p)
     require(0 < p < 1, "p must be in (0, 1)", p)
     require(order in (0, 1), "order must be 0 or 1", order)
     require(order == 0 or p == 0.5, "order 1 needs p = 1/2", p)
@@ -149,7 +153,7 @@ def gaussian_local(
     x = (k - mean) / np.sqrt(var)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi * var)
     bracket = 1 + order * (-1 / 4 + x**2 / 2 - x**4 / 12) / n
-    return np.where((n + k) % 2 == 0, 2 * density * bracket, 0.0)
+    return np.where(_half_sum(n, k)[1], 2 * density * bracket, 0.0)[()]
 
 
 def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
@@ -183,8 +187,7 @@ def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     Feller 1968, ch. III.2 and XIV.7. Equations :eq:`eq-random_walks-return-u`,
     :eq:`eq-random_walks-polya`.
     """
-    require_integer("m_max", m_max, 0)
-    require_integer("d", d, 1)
+    m_max, d = integer("m_max", m_max, 0), integer("d", d, 1)
     m = np.arange(m_max + 1)
     line = np.cumprod(np.append(1.0, 1 - 0.5 / m[1:]))
     u = line if d == 1 else line**2
@@ -195,7 +198,7 @@ def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     return u
 
 
-def first_returns(u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def first_returns(u: Real[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     r"""First-return probabilities ``f`` from the return probabilities ``u``: ``F(s) = 1 - 1/U(s)``.
 
     .. math:: u_n = \sum_{j=1}^{n} f_j\, u_{n-j} \quad (n \ge 1), \qquad f_0 = 0
@@ -213,13 +216,13 @@ def first_returns(u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     Raises
     ------
     ValueError
-        If ``u`` is empty or not one-dimensional, has an entry outside [0, 1], or ``u[0] != 1``.
+        If ``u`` is empty, not finite or not one-dimensional, has an entry outside [0, 1], or ``u[0] != 1``.
 
     References
     ----------
     Feller 1968, ch. XIII.3. Equation :eq:`eq-random_walks-renewal`.
     """
-    require_vector("u", u)
+    u = vector("u", u)
     require((u >= 0) & (u <= 1), "u must be in [0, 1]", u)
     require(u[0] == 1, "u[0] must be 1", u[0])
     f = np.zeros(len(u))
@@ -229,7 +232,7 @@ def first_returns(u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def hitting_pmf(
-    a: int, n: Int[np.ndarray, "*shape"] | int, p: float = 0.5
+    a: int, n: Integer[np.ndarray, "*shape"] | int, p: float = 0.5
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Law of the first time ``T_a`` at level ``a > 0`` (hitting-time theorem).
 
@@ -246,7 +249,7 @@ def hitting_pmf(
     Returns
     -------
     ndarray
-        ``P(T_a = n)``.
+        ``P(T_a = n)``, with a relative error of 1e-11 at ``n = 10^9`` and of 1e-7 at ``10^15``.
 
     Raises
     ------
@@ -258,14 +261,13 @@ def hitting_pmf(
     ----------
     Feller 1968, ch. III.7 and XIV.4. Equation :eq:`eq-random_walks-first-passage`.
     """
-    require_integer("a", a, 1)
-    require_integer("n", n, 0)
+    a, n, p = integer("a", a, 1), integers("n", n, 0), real("p", p)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
     return a / np.maximum(n, 1) * _pmf_at(n, a, p)
 
 
 def max_tail(
-    n: int, r: Int[np.ndarray, "*shape"] | int
+    n: int, r: Integer[np.ndarray, "*shape"] | int
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Tail of the maximum ``M_n = max_{m <= n} S_m`` of the symmetric walk (reflection principle).
 
@@ -290,10 +292,11 @@ def max_tail(
     ----------
     Feller 1968, ch. III.7. Equation :eq:`eq-random_walks-reflection`.
     """
-    require_integer("n", n, 0)
-    require_integer("r", r, 0)
-    ups = (n + r) / 2  # S_n >= r means at least this many steps up
-    return binom.sf(np.ceil(ups) - 1, n, 0.5) + binom.sf(np.floor(ups), n, 0.5)
+    n, r = integer("n", n, 0), integers("r", r, 0)
+    ups, even = _half_sum(
+        n, r
+    )  # S_n > r means more steps up, S_n >= r may mean as many
+    return binom.sf(ups - even, n, 0.5) + binom.sf(ups, n, 0.5)
 
 
 def arcsine_pmf(m: int) -> Float[np.ndarray, " {m}+1"]:
@@ -320,13 +323,12 @@ def arcsine_pmf(m: int) -> Float[np.ndarray, " {m}+1"]:
     ----------
     Feller 1968, ch. III.4. Equation :eq:`eq-random_walks-arcsine`.
     """
-    require_integer("m", m, 0)
-    u = return_probs(m)
+    u = return_probs(integer("m", m, 0))
     return u * u[::-1]
 
 
 def ruin(
-    i: Int[np.ndarray, "*shape"] | int, N: int, p: float
+    i: Integer[np.ndarray, "*shape"] | int, N: int, p: float
 ) -> tuple[Float[np.ndarray, "*shape"] | float, Float[np.ndarray, "*shape"] | float]:
     r"""Gambler's ruin: chance ``h_i`` to reach ``N`` before 0 from ``i``, mean duration ``E T``.
 
@@ -358,11 +360,11 @@ def ruin(
     ----------
     Feller 1968, ch. XIV.2-3. Equation :eq:`eq-random_walks-ruin`.
     """
-    require_integer("N", N, 1)
-    require_integer("i", i, 0)
+    i, N, p = integers("i", i, 0), integer("N", N, 1), real("p", p)
     require(i <= N, f"i must be <= N = {N}", i)
     require(0 < p < 1, "p must be in (0, 1)", p)
-    x, log_rho = i / N, np.log1p((1 - 2 * p) / p)
+    i, N = i.astype(np.float64), float(N)  # their products need not fit into 64 bits
+    x, log_rho = i / N, log_quotient(1 - p, p)
     t = N * log_rho
     if abs(t) < 1e-3:
         series = 1 + (x - 1 / 2) * t / 3 + (log_rho**2 - x * (1 - x) * t**2) / 12
@@ -374,14 +376,23 @@ def ruin(
     return prob, abs(N * prob - i) / abs(2 * p - 1)
 
 
-def polya_constant(d: int) -> tuple[float, float]:
-    r"""Mean number ``G_d`` of visits to the origin, time 0 included; return probability ``p_d``.
+class Polya(NamedTuple):
+    """Mean number ``G`` of visits to the origin, and probability ``p`` of ever returning to it."""
+
+    G: float
+    p: float
+
+
+def polya_constant(d: int) -> Polya:
+    r"""Polya's constant ``p_d``, the probability of return, and the mean number ``G_d`` of visits.
 
     .. math:: G_d = \sum_{m\ge0} u^{(d)}_{2m} = d\int_0^\infty \bigl[e^{-s} I_0(s)\bigr]^d\, ds,
-              \qquad p_d = 1 - \frac{1}{G_d}
+              \qquad p_d = 1 - \frac{1}{G_d} = \frac{G_d - 1}{G_d}
 
-    The integrand decays like ``s^{-d/2}`` only; with ``s = w^{-2}`` the part beyond ``s = 1``
-    becomes the integral of a smooth function over the unit interval.
+    What is computed is ``G_d - 1``, the visits after time 0, which are about ``1/2d``: up to ``s = 1``, in
+    the variable ``t = d s``, as the integral of ``e^{-t} (I_0(t/d)^d - 1)``. The integrand decays like
+    ``s^{-d/2}`` only; with ``s = w^{-2}`` the part beyond becomes the integral of a smooth function over the
+    unit interval.
 
     Parameters
     ----------
@@ -389,8 +400,9 @@ def polya_constant(d: int) -> tuple[float, float]:
 
     Returns
     -------
-    G, p : ``(inf, 1.0)`` for ``d <= 2``, where the walk is recurrent; else exact to about 1e-14 up
-        to ``d = 8`` and 1e-12 beyond.
+    Polya
+        ``G`` and ``p``: ``(inf, 1.0)`` for ``d <= 2``, where the walk is recurrent; else exact to about
+        1e-13, ``p`` and ``G - 1`` relative to their own size.
 
     Raises
     ------
@@ -401,13 +413,25 @@ def polya_constant(d: int) -> tuple[float, float]:
     ----------
     Polya 1921; Watson 1939 for ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
     """
-    require_integer("d", d, 1)
+    d = integer("d", d, 1)
     if d <= 2:
-        return np.inf, 1.0
-    near, _ = quad(lambda s: i0e(s) ** d, 0, 1, epsabs=0, epsrel=1e-13)
-    far, _ = quad(lambda w: 2 * w**-3 * i0e(w**-2) ** d, 0, 1, epsabs=0, epsrel=1e-13)
-    G = d * (near + far)
-    return G, 1 - 1 / G
+        return Polya(np.inf, 1.0)
+
+    def later(t):
+        return np.exp(-t) * np.expm1(d * _log_i0(t / d))
+
+    options = {"epsabs": 0, "epsrel": 1e-13}
+    near, _ = quad(later, 0, min(d, 60), limit=200, **options)  # e^-60 is nothing
+    far, _ = quad(lambda w: 2 * w**-3 * i0e(w**-2) ** d, 0, 1, **options)
+    visits = near + d * far - np.exp(-float(d))
+    return Polya(1 + visits, visits / (1 + visits))
+
+
+def _log_i0(s):
+    """Logarithm of the Bessel function ``I_0`` on [0, 1], where it is close to 0."""
+    coefficients = [1 / factorial(k) ** 2 for k in range(10, 0, -1)]
+    z = s * s / 4
+    return np.log1p(z * np.polyval(coefficients, z))
 
 
 def simulate_walks(
@@ -451,10 +475,9 @@ def simulate_walks(
     ----------
     Feller 1968, ch. III.1 and XIV.7. Equation :eq:`eq-random_walks-gf`.
     """
-    require_integer("n_walks", n_walks, 1)
-    require_integer("n_steps", n_steps, 0)
+    n_walks, n_steps = integer("n_walks", n_walks, 1), integer("n_steps", n_steps, 0)
+    p, d = real("p", p), integer("d", d, 1)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
-    require_integer("d", d, 1)
     signs = 2 * (rng.random((n_walks, n_steps)) < p).astype(np.int8) - 1
     if d > 1:  # each step goes along one of the axes
         axes = rng.integers(d, size=(n_walks, n_steps), dtype=np.int32)

@@ -43,6 +43,8 @@ def _array(name: str, x: Any, kind: str) -> np.ndarray:
     """Whatever numpy makes of ``x``; refused is what it makes nothing of."""
     if getattr(x, "requires_grad", False):
         raise ValueError(f"{name} must not require a gradient, detach it; got {x!r}")
+    if isinstance(x, np.ma.MaskedArray):
+        raise ValueError(f"{name} must be {kind}, got a masked array")
     try:
         return np.asarray(plain(x))
     except (TypeError, ValueError):
@@ -56,9 +58,8 @@ def _wide(name: str, x: Any) -> np.ndarray:
             return a.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
             pass
-    if a.dtype.kind not in "biuf" or isinstance(x, np.ma.MaskedArray):
-        got = "a masked array" if isinstance(x, np.ma.MaskedArray) else a.dtype
-        raise ValueError(f"{name} must be real numbers, got {got}")
+    if a.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be real numbers, got {a.dtype}")
     return a.astype(np.float64, copy=False)
 
 
@@ -126,7 +127,8 @@ def integer(name: str, x: Any, least: float = -np.inf) -> int:
     """One integer, as an ``int``: a count, a dimension. Integers of numpy and torch are taken, too."""
     try:
         n = x if type(x) is int else index(x)
-        ok = not isinstance(x, bool) and getattr(x, "ndim", 0) == 0 and n >= least
+        odd = isinstance(x, bool | np.ma.MaskedArray) or getattr(x, "ndim", 0) > 0
+        ok = not odd and n >= least
     except (TypeError, ValueError):
         n, ok = x, False
     if not ok:

@@ -37,6 +37,7 @@ WITHOUT_TORCH = [
     "utils.poisson",
     "utils.quadratic",
     "utils.random_walk",
+    "utils.special",
 ]
 
 
@@ -147,6 +148,12 @@ def training():
 
 
 EXAMPLES = {
+    "utils.special.exp_remainder": lambda: {"x": np.array([-3.0, 1e-9, 0.2])},
+    "utils.special.sinh_remainder": lambda: {"x": np.array([-3.0, 1e-9, 0.2])},
+    "utils.special.log_quotient": lambda: {
+        "a": np.array([1.0, 3.0]),
+        "b": np.array([1.0 + 1e-9, 0.5]),
+    },
     "utils.kl.k1": samples,
     "utils.kl.k2": samples,
     "utils.kl.k3": samples,

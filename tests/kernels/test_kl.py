@@ -121,16 +121,132 @@ def test_k3_has_full_accuracy(scale):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_k3_in_short_precision(dtype):
-    log_r = np.array([-0.1, -0.01, -1e-3, 1e-3, 0.01, 0.1, 0.5], dtype)
-    got = k3(np.zeros(7, dtype), log_r)
-    assert got.dtype == dtype
+def test_short_precision_is_widened_before_anything_is_subtracted(dtype):
+    logq = np.array([-2.0, -2.01, -0.1], dtype)
+    logp = np.array([-2.001, -2.0, -3.0], dtype)
+    want = [
+        exact_remainder(float(p) - float(q)) for q, p in zip(logq, logp, strict=True)
+    ]
+    assert_allclose(k3(logq, logp), want, rtol=1e-13)
+    assert k1(logq, logp).dtype == np.float64
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_nearly_equal_laws_keep_their_digits():
+    """Right values from the definition in 60 digits."""
+    with mpmath.workdps(60):
+        for step in (1e-3, 1e-8, 1e-15):
+            q, p = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0 + step])
+            w = [[mpmath.exp(mpmath.mpf(x)) for x in law] for law in (q, p)]
+            w = [[x / sum(law) for x in law] for law in w]
+            want = sum(a * mpmath.log(a / b) for a, b in zip(*w, strict=True))
+            assert_allclose(categorical_kl(q, p), float(want), rtol=1e-12)
+            s = 1.0 + step
+            t = 1 / mpmath.mpf(s)
+            want = (t * t - 1) / 2 - mpmath.log(t)
+            assert_allclose(gaussian_kl(0.0, 1.0, 0.0, s), float(want), rtol=1e-13)
+    assert_allclose(gaussian_kl(0.0, 1.0, 0.0, 1 + 1e-8), 1e-16, rtol=1e-7)
+    q, p = np.float32([0, 1, 2]), np.float32([0, 1, 2.0005])
+    assert_allclose(categorical_kl(q, p), 2.78e-8, rtol=2e-3)
+    assert categorical_kl(q, q) == 0
+    assert_allclose(optimal_lambda(np.array([0.0, 1e-17])), 1, rtol=1e-14)
+    assert_allclose(optimal_lambda(np.array([0.0, 1e-200])), 1, rtol=1e-14)
+
+
+def test_far_laws_neither_overflow_nor_vanish():
     assert_allclose(
-        got.astype(float),
-        [exact_remainder(x) for x in log_r],
-        rtol=8 * np.finfo(dtype).eps,
-        atol=np.finfo(dtype).smallest_subnormal,
+        gaussian_kl(0.0, 1e-200, 0.0, 1e200), 400 * math.log(10) - 0.5, rtol=1e-14
     )
+    assert gaussian_kl(0.0, 1e200, 0.0, 1e-200) == INF
+    zero, far = np.zeros(2), np.array([0.0, -800.0])
+    assert_allclose(categorical_kl(far, zero), math.log(2), rtol=1e-14)
+    assert_allclose(categorical_kl(zero, far), 400 - math.log(2), rtol=1e-14)
+    assert_allclose(categorical_kl(np.array([1e4, 0.0]), np.array([0.0, 1e4])), 1e4)
+
+
+def test_a_rare_outcome_may_carry_a_small_divergence():
+    """q = 1e-12 where p is e^5 times as much: most of the divergence comes from there."""
+    q, p = np.array([0.0, math.log(1e-12)]), np.array([0.0, math.log(1e-12) + 5])
+    with mpmath.workdps(60):
+        a, b = (1 / (1 + mpmath.exp(-mpmath.mpf(x[1]))) for x in (q, p))
+        want = a * mpmath.log(a / b) + (1 - a) * mpmath.log((1 - a) / (1 - b))
+    assert_allclose(categorical_kl(q, p), float(want), rtol=1e-13)
+
+
+@seeded
+@given(logits, st.floats(-9, 0))
+def test_an_exact_divergence_is_never_negative(theta, power):
+    phi = theta + 10**power * np.array([1.0, -1.0, 0.5, 0.0, 0.3])
+    assert categorical_kl(theta, phi) > 0
+    Q, P = (np.exp(x - x.max()) / np.exp(x - x.max()).sum() for x in (theta, phi))
+    Q, P = np.tile(Q, (5, 1)), np.tile(P, (5, 1))
+    assert_allclose(
+        markov_sequence_kl(Q, P, np.full(5, 0.2), 3),
+        3 * categorical_kl(theta, phi),
+        rtol=1e-6,
+    )
+    assert markov_sequence_kl(Q, Q, np.full(5, 0.2), 3) == 0
+
+
+def test_gradient_of_close_laws_keeps_its_digits():
+    """For k2 the gradient is q times (log q - log p) minus its mean: of first order in the distance."""
+    theta, step = np.array([0.3, -1.0, 0.5]), 1e-9 * np.array([1.0, 0.0, -2.0])
+    q = softmax(theta)
+    got = expected_estimator_gradient(theta, theta + step, "k2")
+    exact = (theta + step) - theta
+    assert_allclose(got, q * (-exact + q @ exact), rtol=1e-7)
+
+
+@pytest.mark.parametrize(("m", "s"), [(1e-2, 1.0), (1e-6, 1.0), (0.0, 1 + 1e-6), (3e-5, 1 - 2e-5), (-0.1, 0.9), (0.2, 1.05), (1e-9, 1.3)])  # fmt: skip
+def test_moments_of_close_laws(m, s):
+    with mpmath.workdps(80):
+        M, S = mpmath.mpf(m), mpmath.mpf(s)
+        a, b = (1 - S**-2) / 2, M / S**2
+        kl = mpmath.log(S) + (1 + M**2) / (2 * S**2) - mpmath.mpf(1) / 2
+        back = -mpmath.log(S) + (S**2 + M**2) / 2 - mpmath.mpf(1) / 2
+        var1 = 2 * a**2 + b**2
+        chi2 = mpmath.exp(M**2 / (2 - S**2)) / (S * mpmath.sqrt(2 - S**2)) - 1
+        both = kl + back
+        want = {
+            "kl": kl,
+            "kl_forward": back,
+            "chi2": chi2,
+            "bias2": (kl**2 + var1) / 2 - kl,
+            "var1": var1,
+            "var3": chi2 + var1 - 2 * both,
+            "lam": both / chi2,
+            "var_lam": var1 - both**2 / chi2,
+        }
+        want = {name: float(value) for name, value in want.items()}
+    got = gaussian_moments(m, s)
+    for name, value in want.items():
+        assert_allclose(got[name], value, rtol=1e-10, err_msg=name)
+
+
+def test_remainder_is_differentiable_in_every_way():
+    x = torch.tensor([-3.0, -0.2, 1e-9, 0.1, 0.3, 2.0], dtype=torch.float64)
+    f = lambda y: k3(torch.zeros_like(y), y)  # noqa: E731
+    y = x.clone().requires_grad_()
+    assert torch.autograd.gradcheck(f, (y,))
+    assert torch.autograd.gradgradcheck(f, (y,))
+    assert_allclose(
+        torch.func.jvp(f, (x,), (torch.ones_like(x),))[1], x.expm1(), rtol=1e-15
+    )
+    slope = torch.func.grad(lambda y: f(y).sum())
+    assert_allclose(slope(x), x.expm1(), rtol=1e-15)
+    far = torch.tensor([800.0], requires_grad=True)
+    f(far).sum().backward()
+    assert far.grad.item() == INF  # not NaN
+
+
+@pytest.mark.parametrize("wrong", [torch.arange(3), np.ones(3), None])
+def test_losses_take_floating_tensors_only(wrong):
+    x = torch.tensor([-1.0, -2.0, -0.5])
+    for args in ((wrong, x), (x, wrong)):
+        config.update("jaxtyping_disable", True)
+        with pytest.raises(ValueError, match="log[qp] must be a tensor of floating"):
+            kl_loss(*args, "k1")
+        config.update("jaxtyping_disable", False)
 
 
 @seeded

@@ -81,6 +81,75 @@ def test_pmf_values_of_the_explorer(n, mu, want):
     assert_allclose(poisson_pmf(n, mu), want, rtol=1e-13)
 
 
+@pytest.mark.parametrize("mu", [0.5, 15.0, 16.0, 700.0, 1e6, 1e9, 5e15])
+def test_pmf_at_any_size(mu):
+    counts = sorted({int(mu + z * mu**0.5) for z in (-8, -3, -0.1, 0, 1, 5)} | {1, 2})
+    counts = [n for n in counts if n >= 0]
+    with mpmath.workdps(60):
+        log = [n * mpmath.log(mu) - mu - mpmath.loggamma(n + 1) for n in counts]
+        want = [float(mpmath.exp(x)) for x in log]
+    assert_allclose(poisson_pmf(np.array(counts), mu), want, rtol=4e-14, atol=1e-300)
+    assert_allclose(poisson_pmf(5 * 10**15, 5e15), 5.64190e-9, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_integers_of_eight_bits_are_counts():
+    low, high = garwood_interval(np.uint8([200, 255, 0]))
+    assert_allclose(
+        low, stats.chi2.ppf(0.025, [400, 510, 1]) / 2 * [1, 1, 0], rtol=1e-12
+    )
+    assert_allclose(high, stats.chi2.ppf(0.975, [402, 512, 2]) / 2, rtol=1e-12)
+    assert_allclose(low[0], 173.24, atol=5e-3)
+    assert_allclose(high[0], 229.72, atol=5e-3)
+    assert_allclose(
+        gof_poisson(np.uint8([200, 250, 150, 50]))[0],
+        gof_poisson([200, 250, 150, 50])[0],
+        rtol=0,
+    )
+
+
+def test_garwood_at_any_count():
+    """Far out the interval is normal: N +- z sqrt(N) + (z^2 + 1 -+ 1) / 2 + O(1)."""
+    z = stats.norm.ppf(0.975)
+    for count in (10**8, 10**15):
+        low, high = garwood_interval(count)
+        assert_allclose(
+            (np.array([low, high]) - count) / count**0.5, [-z, z], atol=3 / count**0.5
+        )
+
+
+def test_dispersion_does_not_square_what_is_small():
+    x = np.array([1.0, 0.0, 3.0])
+    D, *_ = dispersion_test(x)
+    for scale in (1e-200, 1e200):
+        assert_allclose(dispersion_test(scale * x)[0], scale * D, rtol=1e-14)
+
+
+def test_a_constant_rate_is_one_coin_for_each_point():
+    for seed in range(6):
+        count = simulate_thinning(lambda t: 2.0, 4.0, 10.0, 100, rng=rng(seed))[
+            1
+        ].mean()
+        assert abs(count - 20) < 4 * (20 / 100) ** 0.5
+    whole = simulate_thinning(lambda t: 2.0 + 0 * t, 4.0, 10.0, 100, rng=rng(0))
+    for got, want in zip(
+        simulate_thinning(lambda t: 2, 4.0, 10.0, 100, rng=rng(0)), whole, strict=True
+    ):
+        assert_array_equal(got, want)
+    listed = simulate_thinning(lambda t: [2.0] * len(t), 4.0, 10.0, 100, rng=rng(0))
+    assert_array_equal(listed[0], whole[0])
+
+
+def test_a_rate_function_may_write_into_its_times():
+    def rate(t):
+        t *= 0
+        return t + 4.0
+
+    times, _ = simulate_thinning(rate, 4.0, 10.0, 5, rng=rng(3))
+    assert (np.sort(times, axis=1) == times).all()
+    assert times[:, 0].min() > 0
+
+
 def test_pmf_edges():
     assert poisson_pmf(np.arange(3), 0.0).tolist() == [1, 0, 0]
     assert poisson_pmf(np.arange(6).reshape(2, 3), 1.0).shape == (2, 3)
@@ -494,7 +563,12 @@ def test_bad_sampling_is_refused(kernel, args, message):
     [
         (lambda t: 2 + 0 * t, 1.0, "rate_fn must be in [0, rate_max = 1.0], got 2.0"),
         (lambda t: 0 * t - 1, 1.0, "rate_fn must be in [0, rate_max = 1.0], got -1.0"),
-        (lambda t: np.nan * t, 1.0, "rate_fn must be in [0, rate_max = 1.0], got nan"),
+        (lambda t: np.nan * t, 1.0, "rate_fn must be finite, got nan"),
+        (
+            lambda t: np.ones((len(t), 1)),
+            1.0,
+            "rate_fn must return one rate for each time",
+        ),
         (lambda t: t, -1.0, "rate_max must be finite and >= 0, got -1.0"),
     ],
 )

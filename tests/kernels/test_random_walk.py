@@ -263,6 +263,51 @@ def test_gaussian_local_shapes():
     assert gaussian_local(1, 1) > 0
 
 
+def test_positions_and_capitals_beyond_64_bits():
+    """Sums and products of integers need not fit where the integers do."""
+    big = 2**62 + 1
+    assert gaussian_local(big, 3) > 0
+    assert gaussian_local(big, 2) == 0
+    assert_allclose(
+        hitting_pmf(1, big), 0.5 / big * 2 * math.sqrt(2 / math.pi / big), rtol=1e-6
+    )
+    assert_allclose(ruin(np.array([5 * 10**9]), 10**10, 0.5)[1], 2.5e19, rtol=1e-12)
+    assert_allclose(ruin(np.int32([50000]), 100000, 0.5)[1], 2.5e9, rtol=1e-12)
+    assert_allclose(max_tail(200, np.uint8([100])), 5.5687e-13, rtol=1e-4)
+    assert_allclose(max_tail(big, 2**32), 2 * stats.norm.sf(2), rtol=1e-6)
+
+
+def test_ruin_of_a_hopeless_and_of_a_certain_game():
+    prob, duration = ruin(np.arange(4), 3, 1e-320)
+    assert_allclose(prob, [0, 0, 0, 1], atol=1e-300)
+    assert_allclose(duration, [0, 1, 2, 0])
+    prob, duration = ruin(np.arange(4), 3, 1 - 1e-16)
+    assert_allclose(prob, [0, 1, 1, 1])
+    assert_allclose(duration, [0, 2, 1, 0])
+
+
+@pytest.mark.parametrize("d", [3, 8, 9, 25, 59, 61])
+def test_polya_by_multiple_precision(d):
+    with mpmath.workdps(25):
+        law = lambda t: (mpmath.besseli(0, t / d) * mpmath.exp(-t / d)) ** d  # noqa: E731
+        edges = [0, 2, 8, 30, 100, 400]
+        G = mpmath.quad(law, edges) + mpmath.quad(law, [400, mpmath.inf])
+        want = float(G), float(1 - 1 / G)
+    assert_allclose(polya_constant(d), want, rtol=2e-13)
+
+
+@pytest.mark.parametrize("d", [400, 20_000, 10**6, 10**12])
+def test_polya_from_closed_walks(d):
+    """Closed walks of two, four and six steps are nearly all there are."""
+    closed = [2 * d, 12 * d**2 - 6 * d, 120 * d**3 - 180 * d**2 + 80 * d]
+    visits = float(
+        sum(Fraction(c, (2 * d) ** (2 * m + 2)) for m, c in enumerate(closed))
+    )
+    G, p = polya_constant(d)
+    assert_allclose(p, visits / (1 + visits), rtol=20 / d**3 + 1e-13)
+    assert_allclose(G, 1 + visits, rtol=20 / d**4 + 1e-15)
+
+
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 6])
 def test_return_probs_count_closed_walks(dim):
     assert_allclose(return_probs(20, dim), closed_walks(20, dim), rtol=1e-13)
@@ -764,7 +809,7 @@ WALKS = {"n_walks": 1, "n_steps": 1, "rng": np.random.default_rng(9)}
         ),
         (first_returns, {"u": np.array([1, 0.5, 1.5])}, "u must be in [0, 1], got 1.5"),
         (first_returns, {"u": np.array([1, -0.5, 2])}, "u must be in [0, 1], got -0.5"),
-        (first_returns, {"u": np.array([1, NAN])}, "u must be in [0, 1], got nan"),
+        (first_returns, {"u": np.array([1, NAN])}, "u must be finite, got nan"),
         (first_returns, {"u": np.array([0.5, 1])}, "u[0] must be 1, got 0.5"),
         (hitting_pmf, {"a": 0, "n": 3}, "a must be an integer >= 1, got 0"),
         (
