@@ -15,7 +15,7 @@ from jaxtyping import Real
 from scipy.special import log_softmax
 
 from utils.special import exp_remainder, log_quotient, sinh_remainder
-from utils.validate import integer, real, reals, require, tensor, vector
+from utils.validate import integer, real, reals, require, tensor, together, vector
 
 if TYPE_CHECKING:
     import torch
@@ -24,22 +24,10 @@ Kind = Literal["k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_
 KINDS = ("k1", "k2", "k3", "k1_reward", "rho_k1", "rho_k2", "rho_k3", "sg_rho_k2")
 
 
-def _together(**arrays) -> list[np.ndarray]:
-    """Real arrays whose shapes go together."""
-    found = [reals(name, x) for name, x in arrays.items()]
-    try:
-        np.broadcast_shapes(*(x.shape for x in found))
-    except ValueError:
-        shapes = " and ".join(str(x.shape) for x in found)
-        names = " and ".join(arrays)
-        raise ValueError(f"{names} must broadcast, got shapes {shapes}") from None
-    return found
-
-
 def _log_ratio(logq, logp):
     """``log r = log p - log q``: tensors in their own precision, everything else in float64."""
     if not hasattr(logq, "detach") and not hasattr(logp, "detach"):
-        logq, logp = _together(logq=logq, logp=logp)
+        logq, logp = together(logq=logq, logp=logp)
         return logp - logq
     logq, logp = _tensor_or_number("logq", logq), _tensor_or_number("logp", logp)
     try:
@@ -235,7 +223,7 @@ def gaussian_kl(
     ----------
     Equation :eq:`eq-kl_estimators-definition`.
     """
-    m_q, s_q, m_p, s_p = _together(m_q=m_q, s_q=s_q, m_p=m_p, s_p=s_p)
+    m_q, s_q, m_p, s_p = together(m_q=m_q, s_q=s_q, m_p=m_p, s_p=s_p)
     require(s_q > 0, "s_q must be > 0", s_q)
     require(s_p > 0, "s_p must be > 0", s_p)
     with np.errstate(over="ignore"):
@@ -274,7 +262,7 @@ def gaussian_moments(
     ----------
     Equations :eq:`eq-kl_estimators-gauss-general`, :eq:`eq-kl_estimators-lambda`.
     """
-    m, s = np.broadcast_arrays(*_together(m=m, s=s))
+    m, s = np.broadcast_arrays(*together(m=m, s=s))
     require(s > 0, "s must be > 0", s)
     kl, kl_forward = gaussian_kl(0.0, 1.0, m, s), gaussian_kl(m, s, 0.0, 1.0)
     u = log_quotient(s, 1.0)

@@ -72,7 +72,7 @@ def poisson_pmf(
 
     References
     ----------
-    Loader 2000, section 2; Kingman 1993, ch. 1. Equation :eq:`eq-poisson_processes-pmf`.
+    Loader 2000; Kingman 1993, ch. 1. Equation :eq:`eq-poisson_processes-pmf`.
     """
     n, mu = integers("n", n, 0), real("mu", mu)
     require(0 <= mu < np.inf, "mu must be finite and >= 0", mu)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Real
 
-from utils.validate import reals, require
+from utils.validate import reals, require, together
 
 SERIES = 0.25  # up to here a power series replaces a difference
 BLOCK = 4096  # numbers whose intermediate results stay in the cache
@@ -115,13 +115,13 @@ def log_quotient(
     Raises
     ------
     ValueError
-        If an entry is not finite or not positive.
+        If an entry is not finite or not positive, or the shapes do not broadcast.
 
     References
     ----------
     Equation :eq:`eq-kl_estimators-k1`, whose log-ratio it is.
     """
-    a, b = reals("a", a), reals("b", b)
+    a, b = together(a=a, b=b)
     require(a > 0, "a must be > 0", a)
     require(b > 0, "b must be > 0", b)
     with np.errstate(over="ignore", under="ignore"):

@@ -106,6 +106,18 @@ def vector(name: str, x: ArrayLike) -> np.ndarray:
     return x
 
 
+def together(**arrays: ArrayLike) -> list[np.ndarray]:
+    """Finite real numbers, as float64, in shapes that broadcast."""
+    found = [reals(name, x) for name, x in arrays.items()]
+    try:
+        np.broadcast_shapes(*(x.shape for x in found))
+    except ValueError:
+        shapes = " and ".join(str(x.shape) for x in found)
+        names = " and ".join(arrays)
+        raise ValueError(f"{names} must broadcast, got shapes {shapes}") from None
+    return found
+
+
 def integers(name: str, x: ArrayLike, least: float = -np.inf) -> np.ndarray:
     """Integers of any shape, as int64; refused is what is not one, below ``least`` or beyond int64."""
     rule = f"{name} must be an integer" + f" >= {least}" * (least > -np.inf)

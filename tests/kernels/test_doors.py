@@ -125,13 +125,18 @@ def test_integers_and_short_floats_are_widened_where_real_numbers_are_taken(name
                 alike(name, outcome(name, **{key: whole.astype(dtype)}), want)
 
 
+WRONG = {
+    "complex": lambda x: x + 1j,
+    "strings": lambda x: np.asarray(x).astype(str),
+    "a word": lambda x: "a",
+    "a dict": lambda x: {},
+    "masked": lambda x: np.ma.masked_greater(x, -1e9),
+    "ragged": lambda x: [[1.0], [1.0, 2.0]],
+}
+
+
 @each_kernel
-@pytest.mark.parametrize(
-    "wrong",
-    [lambda x: x + 1j, lambda x: np.asarray(x).astype(str), lambda x: "a", lambda x: {}]
-    + [lambda x: np.ma.masked_greater(x, -1e9), lambda x: [[1.0], [1.0, 2.0]]],
-    ids=["complex", "strings", "a word", "a dict", "masked", "ragged"],
-)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_is_no_real_number_is_refused(name, wrong):
     for key in numbers(name):
         value = example(name)[key]
