@@ -5,13 +5,15 @@ Divergences of laws that are close, and probabilities of large counts, are built
 
 from __future__ import annotations
 
+from math import factorial
+
 import numpy as np
 from jaxtyping import Float, Real
 
 from utils.validate import reals, require, together
 
 SERIES = 0.25  # up to here a power series replaces a difference
-BLOCK = 4096  # numbers whose intermediate results stay in the cache
+BLOCK = 5120  # numbers whose intermediate results stay in the cache
 
 
 def exp_remainder(
@@ -45,13 +47,31 @@ def exp_remainder(
     x = reals("x", x)
     out = np.empty(x.shape)
     rows, found = x.reshape(-1), out.reshape(-1)
+    room = np.empty((2, min(x.size, BLOCK)))
     with np.errstate(all="ignore"):  # in the branch that is not taken
         for i in range(0, x.size, BLOCK):
             y = rows[i : i + BLOCK]
-            E = np.expm1(y)
-            near = E * E / (2 + 2 * E) + _odd_series(y)
-            found[i : i + BLOCK] = np.where(abs(y) < SERIES, near, E - y)
+            _remainder(y, found[i : i + BLOCK], *room[:, : len(y)])
     return out[()]
+
+
+def _remainder(x, out, E, z):
+    """Write ``e^x - 1 - x`` into ``out``; ``E`` and ``z`` are room to work in."""
+    np.expm1(x, out=E)
+    np.multiply(x, x, out=z)
+    np.multiply(z, 1 / 39916800, out=out)
+    for coefficient in (1 / 362880, 1 / 5040, 1 / 120, 1 / 6):
+        out += coefficient
+        out *= z
+    out *= x  # sinh x - x
+    np.add(E, 1, out=z)
+    np.divide(E, z, out=z)
+    z *= E
+    z *= 0.5  # cosh x - 1
+    out += z
+    E -= x
+    np.abs(x, out=z)
+    np.copyto(out, E, where=z >= SERIES)
 
 
 def sinh_remainder(
@@ -80,18 +100,11 @@ def sinh_remainder(
     The odd part of :eq:`eq-kl_estimators-k3`.
     """
     x = reals("x", x)
-    with np.errstate(all="ignore"):  # in the branch that is not taken
-        return np.where(abs(x) < SERIES, _odd_series(x), np.sinh(x) - x)[()]
-
-
-def _odd_series(x):
-    """``x^3/3! + x^5/5! + ... + x^11/11!``."""
-    z = x * x
-    odd = z * (1 / 39916800)
-    for coefficient in (1 / 362880, 1 / 5040, 1 / 120, 1 / 6):
-        odd += coefficient
-        odd *= z
-    return odd * x
+    z, odd = x * x, 0.0
+    for n in (11, 9, 7, 5, 3):
+        odd = 1 / factorial(n) + z * odd
+    with np.errstate(over="ignore"):
+        return np.where(abs(x) < SERIES, x * z * odd, np.sinh(x) - x)[()]
 
 
 def log_quotient(
