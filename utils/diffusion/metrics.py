@@ -109,10 +109,10 @@ def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
 
 def _moments(x):
     """Mean, what rounding left of it, and ``R`` with ``R^T R`` the covariance of the rows."""
-    x = x.detach()
-    mean = x.mean(dim=0)
-    x = x - mean
+    mean = x.mean(dim=0).detach()
+    x = x.detach() - mean
     rest, root = x.mean(dim=0), math.sqrt(len(x) - 1)
+    x -= rest
     gram = torch.from_numpy(x.numpy().T @ x.numpy())  # numpy knows that it is symmetric
     R, failed = torch.linalg.cholesky_ex(gram, upper=True)
     if not failed and 1e-200 < gram.diagonal().max() < 1e200:
