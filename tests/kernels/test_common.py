@@ -431,7 +431,6 @@ EXAMPLES = {
     "utils.diffusion.precond.score_ve": dict,
     "utils.diffusion.precond.v_pred": dict,
     "utils.diffusion.precond.flow_pred": dict,
-    "utils.diffusion.precond.x0_pred": lambda: {"sigma_data": 0.5},
     "utils.diffusion.losses.explicit_sm": lambda: {
         "score_net": torch.sin,
         "x": noisy()["x_0"],
@@ -471,25 +470,12 @@ EXAMPLES = {
         "eps_t": 1e-5,
         "generator": generator(),
     },
-    "utils.diffusion.losses.ve_sigma": lambda: {
-        "n": 3,
-        "sigma_min": 0.02,
-        "sigma_max": 100.0,
-        "generator": generator(),
-    },
-    "utils.diffusion.losses.flow_sigma": lambda: {"n": 3, "generator": generator()},
     "utils.diffusion.losses.discrete_sigma": lambda: {
         "n": 3,
         "sigmas": two_levels(),
         "generator": generator(),
     },
     "utils.diffusion.nets.train": training,
-    "utils.diffusion.data.two_moons": lambda: {
-        "n": 3,
-        "noise": 0.1,
-        "generator": generator(),
-    },
-    "utils.diffusion.data.checkerboard": lambda: {"n": 3, "generator": generator()},
     "utils.diffusion.data.digits": dict,
     "utils.diffusion.data.dequantise": lambda: {
         "x": torch.tensor([0.0, 0.125, -1.0], dtype=torch.float64),
@@ -499,7 +485,6 @@ EXAMPLES = {
     "utils.diffusion.metrics.sliced_w2": lambda: (
         clouds() | {"n_proj": 3, "generator": generator()}
     ),
-    "utils.diffusion.metrics.mmd2_unbiased": lambda: clouds() | {"bandwidth": 0.7},
     "utils.diffusion.metrics.frechet_distance": clouds,
     "utils.diffusion.metrics.digit_classifier": lambda: {
         "x": clouds()["a"],

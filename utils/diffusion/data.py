@@ -1,8 +1,6 @@
-r"""Data that the diffusion chapters train on: two toys in the plane and the 8 x 8 digits."""
+r"""Data that the diffusion chapters train on: the 8 x 8 digits."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from jaxtyping import Float, Int
@@ -10,83 +8,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from utils.validate import require, require_finite, require_integer
+from utils.validate import require, tensor
 
 TOP = 16  # the grey levels of a pixel are 0, 1, ..., 16
 WIDTH = 2 / TOP  # what one grey level is worth in [-1, 1]
-
-
-def two_moons(
-    n: int, noise: float = 0.05, *, generator: torch.Generator
-) -> Float[Tensor, "n 2"]:
-    r"""Two interleaved half circles of radius 1, uniform in the angle, blurred by a normal law.
-
-    .. math:: (\cos\varphi, \sin\varphi) \ \text{or}\ (1 - \cos\varphi, \tfrac12 - \sin\varphi),
-              \qquad \varphi \sim U(0, \pi)
-
-    Parameters
-    ----------
-    n : number of points, >= 0.
-    noise : standard deviation of the blur, >= 0.
-    generator : source of randomness.
-
-    Returns
-    -------
-    Tensor
-        The points as rows; each moon has probability 1/2.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is not an integer >= 0 or ``noise`` is negative or not finite.
-
-    References
-    ----------
-    Zhou et al. 2004, section 4.
-    """
-    require_integer("n", n, 0)
-    require(0 <= noise < math.inf, "noise must be finite and >= 0", noise)
-    like = _like(generator)
-    phi = torch.pi * torch.rand(n, **like)
-    upper = torch.stack([phi.cos(), phi.sin()], dim=1)
-    lower = torch.tensor([1.0, 0.5], dtype=upper.dtype, device=upper.device) - upper
-    moon = torch.where(torch.rand(n, 1, **like) < 0.5, upper, lower)
-    return moon + noise * torch.randn(n, 2, **like)
-
-
-def checkerboard(n: int, *, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    r"""Uniform law on the eight dark unit squares of a 4 x 4 board around the origin.
-
-    .. math:: p(x) = \tfrac18\ \text{where}\ |x_1|, |x_2| \le 2\ \text{and}\
-              \lfloor x_1\rfloor + \lfloor x_2\rfloor\ \text{is even}
-
-    Both coordinates are uniform on [-2, 2], and their covariance is 1/4.
-
-    Parameters
-    ----------
-    n : number of points, >= 0.
-    generator : source of randomness.
-
-    Returns
-    -------
-    Tensor
-        The points as rows.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is not an integer >= 0.
-
-    References
-    ----------
-    Grathwohl et al. 2019, section 4.
-    """
-    require_integer("n", n, 0)
-    like = _like(generator)
-    x_1 = 4 * torch.rand(n, **like) - 2
-    pair = 2 * (torch.rand(n, **like) < 0.5) - 2
-    x_2 = pair + x_1.floor() % 2 + torch.rand(n, **like)
-    return torch.stack([x_1, x_2], dim=1)
 
 
 def digits() -> tuple[
@@ -140,13 +65,15 @@ def dequantise(
     Raises
     ------
     ValueError
-        If an entry of ``x`` is not finite.
+        If an entry of ``x`` is not finite or not on a grey level.
 
     References
     ----------
     Theis et al. 2016, section 3.
     """
-    require_finite("x", x)
+    level = (tensor("x", x).double() + 1) / WIDTH
+    ok = (level == level.round()) & (level >= 0) & (level <= TOP)
+    require(ok, "x must be on the grey levels -1, -7/8, ..., 1", x)
     u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
     return x + WIDTH * (u - 0.5)
 
@@ -174,10 +101,7 @@ def quantise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     ----------
     Theis et al. 2016, section 3, whose ``dequantise`` it undoes.
     """
-    require_finite("x", x)
-    return ((x + 1) / WIDTH + 0.5).floor().clamp(0, TOP) * WIDTH - 1
-
-
-def _like(generator):
-    options = {"dtype": torch.float64, "device": generator.device}
-    return {"generator": generator} | options
+    level = (
+        tensor("x", x).double() + 1
+    ) / WIDTH  # in double: no rounding to a neighbour
+    return ((level + 0.5).floor().clamp(0, TOP) * WIDTH - 1).to(x.dtype)

@@ -6,26 +6,20 @@ be had from any other: noise, score, ``v`` and flow velocity are four coordinate
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import (
-    Denoiser,
-    Level,
-    against,
-    require_alike,
-    require_level,
-)
+from utils.diffusion.validate import Denoiser, Level, against, level, states
 from utils.validate import require
 
 Kind = Literal["eps", "score", "v", "velocity"]
 KINDS = ("eps", "score", "v", "velocity")
 
 
-def _require(kind, sigma, **tensors):
+def _kind(kind):
     require(kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind)
-    require_alike(**tensors)
-    return against(require_level("sigma", sigma, tensors["x"]), tensors["x"])
+    return kind
 
 
 def from_denoised(
@@ -57,24 +51,27 @@ def from_denoised(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not go together, ``sigma`` is not > 0 or ``kind`` is
-        unknown.
+        If a value is not finite, shapes or dtypes do not go together, ``sigma`` is not > 0 or ``kind``
+        is unknown.
 
     References
     ----------
     Karras et al. 2022, equation 3; Salimans and Ho 2022, section 4; Lipman et al. 2023, section 4.1.
     """
-    sigma = _require(kind, sigma, x=x, D_x=D_x)
-    eps = (x - D_x) / sigma
-    match kind:
+    x, D_x = states(x=x, D_x=D_x)
+    sigma = level("sigma", sigma, x)
+    eps = (x - D_x) / against(sigma, x)
+    match _kind(kind):
         case "eps":
-            return eps
+            value = eps
         case "score":
-            return -eps / sigma
+            value = -eps / against(sigma, x)
         case "v":
-            return (eps - sigma * D_x) / (1 + sigma**2).sqrt()
+            s = (1 + sigma**2).rsqrt()
+            value = against(s, x) * eps - against(s * sigma, x) * D_x
         case "velocity":
-            return eps - D_x
+            value = eps - D_x
+    return value.to(x.dtype)
 
 
 def to_denoised(
@@ -103,24 +100,26 @@ def to_denoised(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not go together, ``sigma`` is not > 0 or ``kind`` is
-        unknown.
+        If a value is not finite, shapes or dtypes do not go together, ``sigma`` is not > 0 or ``kind``
+        is unknown.
 
     References
     ----------
     Karras et al. 2022, table 1; Salimans and Ho 2022, section 4.
     """
-    sigma = _require(kind, sigma, x=x, value=value)
-    match kind:
+    x, value = states(x=x, value=value)
+    sigma = level("sigma", sigma, x)
+    match _kind(kind):
         case "eps":
-            return x - sigma * value
+            c_skip, c_out = torch.ones_like(sigma), -sigma
         case "score":
-            return x + sigma**2 * value
+            c_skip, c_out = torch.ones_like(sigma), sigma**2
         case "v":
-            root = (1 + sigma**2).sqrt()
-            return (x / root - sigma * value) / root
+            s = (1 + sigma**2).rsqrt()
+            c_skip, c_out = s**2, -sigma * s
         case "velocity":
-            return (x - sigma * value) / (1 + sigma)
+            c_skip, c_out = 1 / (1 + sigma), -sigma / (1 + sigma)
+    return (against(c_skip, x) * x + against(c_out, x) * value).to(x.dtype)
 
 
 class CountingDenoiser:

@@ -15,11 +15,17 @@ from utils.diffusion.validate import (
     Denoiser,
     Level,
     against,
-    require_alike,
-    require_grid,
-    require_level,
+    as_given,
+    level,
+    levels,
+    model,
+    numbers,
+    positive,
+    rows,
+    state,
+    states,
 )
-from utils.validate import require, require_finite, require_integer
+from utils.validate import integer, real, require
 
 
 def linear_betas(
@@ -49,9 +55,8 @@ def linear_betas(
     ----------
     Ho et al. 2020, section 4.
     """
-    require_integer("T", T, 1)
+    T, lo, hi = integer("T", T, 1), real("lo", lo), real("hi", hi)
     for name, value in (("lo", lo), ("hi", hi)):
-        require_finite(name, value)
         require(0 < value < 1, f"{name} must be in (0, 1)", value)
     require(hi >= lo, f"hi must be >= lo = {lo}", hi)
     return torch.linspace(lo, hi, T, dtype=torch.float64)
@@ -86,17 +91,17 @@ def cosine_alpha_bar(
     ----------
     Nichol and Dhariwal 2021, equation 17.
     """
-    require_integer("T", T, 1)
-    require_finite("offset", offset)
-    require(offset >= 0, "offset must be >= 0", offset)
-    require_finite("beta_clip", beta_clip)
+    T, offset = integer("T", T, 1), positive("offset", offset, zero=True)
+    beta_clip = real("beta_clip", beta_clip)
     require(0 < beta_clip < 1, "beta_clip must be in (0, 1)", beta_clip)
     t = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2
     return (f[1:] / f[:-1]).clamp(min=1 - beta_clip).cumprod(0)
 
 
-def alpha_bar_to_sigma(alpha_bar: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def alpha_bar_to_sigma(
+    alpha_bar: float | Float[Tensor, "*shape"],
+) -> Float[Tensor, "*shape"]:
     r"""Noise level of the unscaled state ``x_t / sqrt(alpha_bar_t)``.
 
     .. math:: \sigma_t = \sqrt{\frac{1-\bar\alpha_t}{\bar\alpha_t}}, \qquad
@@ -120,11 +125,9 @@ def alpha_bar_to_sigma(alpha_bar: Float[Tensor, "*shape"]) -> Float[Tensor, "*sh
     ----------
     Song, Meng and Ermon 2021, section 4.3.
     """
-    require_finite("alpha_bar", alpha_bar)
-    require(
-        (alpha_bar > 0) & (alpha_bar <= 1), "alpha_bar must be in (0, 1]", alpha_bar
-    )
-    return ((1 - alpha_bar) / alpha_bar).sqrt()
+    wide = numbers("alpha_bar", alpha_bar)
+    require((wide > 0) & (wide <= 1), "alpha_bar must be in (0, 1]", wide)
+    return as_given(alpha_bar, ((1 - wide) / wide).sqrt())
 
 
 def posterior(
@@ -154,18 +157,15 @@ def posterior(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not go together, or the times are not in this order.
+        If a value is not finite, shapes or dtypes do not go together, or the times are not in this order.
 
     References
     ----------
     Ho et al. 2020, equation 7.
     """
-    require_alike(x_0=x_0, x_t=x_t)
-    wide = x_t.new_empty(
-        len(x_t), dtype=torch.float64
-    )  # 1 - alpha_bar cancels in float32
-    alpha_bar_s = require_level("alpha_bar_s", alpha_bar_s, wide)
-    alpha_bar_t = require_level("alpha_bar_t", alpha_bar_t, wide)
+    x_0, x_t = states(x_0=x_0, x_t=x_t)
+    alpha_bar_s = level("alpha_bar_s", alpha_bar_s, x_t)
+    alpha_bar_t = level("alpha_bar_t", alpha_bar_t, x_t)
     require(alpha_bar_s <= 1, "alpha_bar_s must be <= 1", alpha_bar_s)
     rule = "alpha_bar_t must be < alpha_bar_s, for s < t"
     require(
@@ -176,8 +176,8 @@ def posterior(
     alpha = alpha_bar_t / alpha_bar_s
     kept, new = (1 - alpha_bar_s) / (1 - alpha_bar_t), (1 - alpha) / (1 - alpha_bar_t)
     coefficients = (alpha.sqrt() * kept, alpha_bar_s.sqrt() * new, kept * (1 - alpha))
-    of_x_t, of_x_0, var = (against(c.to(x_t), x_t) for c in coefficients)
-    return of_x_t * x_t + of_x_0 * x_0, var
+    of_x_t, of_x_0, var = (against(c, x_t) for c in coefficients)
+    return (of_x_t * x_t + of_x_0 * x_0).to(x_t.dtype), var.to(x_t.dtype)
 
 
 def vlb_terms(
@@ -209,23 +209,26 @@ def vlb_terms(
     Raises
     ------
     ValueError
-        If ``x_0`` is empty or not finite, ``sigmas`` is not such a grid, or ``n_eps`` is not an integer
-        >= 1.
+        If ``x_0`` is empty or not finite, ``sigmas`` is not such a grid, ``n_eps`` is not an integer
+        >= 1, or ``D`` returns another shape or dtype than it is given.
 
     References
     ----------
     Ho et al. 2020, equation 8; Kingma et al. 2021, section 4.
     """
-    require(x_0.numel() > 0, "x_0 must not be empty", f"shape {tuple(x_0.shape)}")
-    require_finite("x_0", x_0)
-    require_grid("sigmas", sigmas, zero=False)
-    require_integer("n_eps", n_eps, 1)
-    x_0 = x_0.repeat(n_eps, *[1] * (x_0.ndim - 1))
+    require(
+        state("x_0", x_0).numel() > 0,
+        "x_0 must not be empty",
+        f"shape {tuple(x_0.shape)}",
+    )
+    D, sigmas = model("D", D, x_0), levels("sigmas", sigmas, zero=False)
+    x_0 = x_0.repeat(integer("n_eps", n_eps, 1), *[1] * (x_0.ndim - 1))
     square_errors = []
-    for a in sigmas[:-1].double():
+    for a in sigmas[:-1]:
         eps = torch.randn(
             x_0.shape, dtype=x_0.dtype, device=x_0.device, generator=generator
         )
-        error = (x_0 - D(x_0 + a * eps, a)).flatten(1)
+        error = rows(x_0 - D(x_0 + against(a, x_0) * eps, a)).double()
         square_errors.append((error**2).sum(1).mean())
-    return (sigmas**-2.0).diff().to(x_0) / 2 * torch.stack(square_errors)
+    weight = (sigmas**-2.0).diff() / 2
+    return (weight * torch.stack(square_errors)).to(x_0.dtype)

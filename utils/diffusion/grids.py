@@ -12,26 +12,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from utils.diffusion.processes import Process
-from utils.validate import require, require_finite, require_integer, require_vector
+from utils.diffusion.validate import band, positive, positives, reached, vector
+from utils.validate import integer, require
 
 
-def _require_range(n, sigma_min, sigma_max, zero):
-    require_integer("n", n, 1 if zero else 2)
-    require_finite("sigma_max", sigma_max)
-    require_finite("sigma_min", sigma_min)
-    require(sigma_min > 0, "sigma_min must be > 0", sigma_min)
-    ok = sigma_max > sigma_min
-    require(ok, f"sigma_max must be > sigma_min = {sigma_min}", sigma_max)
+def _range(n, sigma_min, sigma_max, zero):
+    return integer("n", n, 1 if zero else 2), *band(sigma_min, sigma_max)
 
 
 def _ramp(n, start, end):
     return torch.linspace(start, end, n, dtype=torch.float64)
 
 
-def _ended(sigmas, sigma_min, sigma_max, zero):
+def _ended(sigmas, sigma_min, sigma_max, zero, name="n"):
     """The grid with exact ends, and 0 where it is asked for."""
     sigmas[-1] = sigma_min
     sigmas[0] = sigma_max  # in this order: a single level is the highest
+    rule = f"{name} must leave the levels apart in float64"
+    require(sigmas.diff() < 0, rule, f"two levels {sigma_max}")
     return torch.cat([sigmas, sigmas.new_zeros(int(zero))])
 
 
@@ -52,7 +50,7 @@ def karras(
     ----------
     n : number of positive levels.
     sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``.
-    rho : exponent > 0; 1 is a uniform grid, infinity would be ``geometric``.
+    rho : exponent > 0; 1 is a uniform grid, infinity would be ``geometric``, and so is what is very large.
     zero : end with 0.
 
     Returns
@@ -63,17 +61,19 @@ def karras(
     Raises
     ------
     ValueError
-        If ``n`` is not an integer, or too small, or another value is not finite or out of its range.
+        If ``n`` is not an integer, or too small, another value is not finite or out of its range, or
+        ``rho`` is so small that levels coincide.
 
     References
     ----------
     Karras et al. 2022, equation 5.
     """
-    _require_range(n, sigma_min, sigma_max, zero)
-    require_finite("rho", rho)
-    require(rho > 0, "rho must be > 0", rho)
-    roots = _ramp(n, sigma_max ** (1 / rho), sigma_min ** (1 / rho))
-    return _ended(roots**rho, sigma_min, sigma_max, zero)
+    n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
+    rho = positive("rho", rho)
+    # As a share of sigma_max, through logarithms: roots of large rho would differ in no digit.
+    share = math.expm1((math.log(sigma_min) - math.log(sigma_max)) / rho)
+    logs = math.log(sigma_max) + rho * torch.log1p(_ramp(n, 0, 1) * share)
+    return _ended(logs.exp(), sigma_min, sigma_max, zero, "rho")
 
 
 def geometric(
@@ -98,13 +98,14 @@ def geometric(
     Raises
     ------
     ValueError
-        If ``n`` is not an integer, or too small, or a level is not finite or out of its range.
+        If ``n`` is not an integer, too small, or so large that levels coincide, or a level is not
+        finite or out of its range.
 
     References
     ----------
     Song and Ermon 2019, section 4.
     """
-    _require_range(n, sigma_min, sigma_max, zero)
+    n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     logs = _ramp(n, math.log(sigma_max), math.log(sigma_min))
     return _ended(logs.exp(), sigma_min, sigma_max, zero)
 
@@ -125,7 +126,8 @@ def uniform_t(
     ----------
     process : the clock.
     n : number of positive levels.
-    sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``.
+    sigma_min, sigma_max : the lowest and the highest of them, 0 < ``sigma_min`` < ``sigma_max``, both
+        levels of the process.
     zero : end with 0.
 
     Returns
@@ -136,15 +138,17 @@ def uniform_t(
     Raises
     ------
     ValueError
-        If ``n`` is not an integer, or too small, or a level is not finite or out of its range.
+        If ``n`` is not an integer, too small, or so large that levels coincide, or a level is not
+        finite, out of its range or never reached by the process.
 
     References
     ----------
     Karras et al. 2022, table 1.
     """
-    _require_range(n, sigma_min, sigma_max, zero)
-    ends = torch.tensor([sigma_max, sigma_min], dtype=torch.float64)
-    sigmas = process.sigma(_ramp(n, *process.sigma_inv(ends)))
+    n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
+    low = reached("sigma_min", sigma_min, process)
+    high = reached("sigma_max", sigma_max, process)
+    sigmas = process.sigma(_ramp(n, process.sigma_inv(high), process.sigma_inv(low)))
     return _ended(sigmas, sigma_min, sigma_max, zero)
 
 
@@ -164,7 +168,8 @@ def ddpm_strided(
     sigmas : levels ``sigma_1 < ... < sigma_T`` of the chain in the order of its time, as
         ``alpha_bar_to_sigma`` gives them; ``t_i = 0`` in the formula is the first of them.
     S : number of sampling steps, 1 <= ``S`` <= ``T``.
-    spacing : ``leading`` never reaches the highest level unless ``S = T``; ``linspace`` does.
+    spacing : ``leading`` never reaches the highest level unless ``S = T``; ``linspace`` does, and with
+        ``S = 1`` it is the only one.
 
     Returns
     -------
@@ -181,12 +186,9 @@ def ddpm_strided(
     ----------
     Song, Meng and Ermon 2021, appendix D.2.
     """
-    require_vector("sigmas", sigmas)
-    require_finite("sigmas", sigmas)
-    require(sigmas > 0, "sigmas must be > 0", sigmas)
+    sigmas, S = positives("sigmas", vector("sigmas", sigmas)), integer("S", S, 1)
     rise = sigmas.diff() > 0
     require(rise, "sigmas must be strictly increasing, as t is", sigmas[1:])
-    require_integer("S", S, 1)
     T = len(sigmas)
     require(S <= T, f"S must be at most the number of levels {T}", S)
     ok = spacing in ("leading", "linspace")
@@ -195,4 +197,5 @@ def ddpm_strided(
         t = torch.arange(S) * (T // S)
     else:
         t = _ramp(S, 0, T - 1).round().long()
+        t[-1] = T - 1  # in a ramp of one point, too
     return torch.cat([sigmas[t].flip(0), sigmas.new_zeros(1)])

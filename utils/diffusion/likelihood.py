@@ -10,12 +10,20 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from utils.diffusion.grids import geometric
 from utils.diffusion.samplers import rk4_logsigma
-from utils.diffusion.validate import Denoiser, require_alike
-from utils.validate import require_finite, require_integer
+from utils.diffusion.validate import (
+    Denoiser,
+    band,
+    model,
+    rows,
+    state,
+    states,
+    widened,
+)
+from utils.validate import integer
 
 Field = Callable[[Tensor], Tensor]
 
@@ -28,15 +36,10 @@ def _units(x):
 
 def _value_and_divergence(F, x, directions):
     """``F(x)``, and the sum of ``v^T J v`` over the directions, for each row."""
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        y = F(x)
-        # Rows do not interact: one backward pass serves all of them.
-        rows = [torch.autograd.grad(y, x, v, retain_graph=True)[0] for v in directions]
-    terms = [
-        (row * v).flatten(1).sum(1) for row, v in zip(rows, directions, strict=True)
-    ]
-    return y.detach(), torch.stack(terms).sum(0)
+    F_x, vjp = torch.func.vjp(F, x.detach())
+    # Rows do not interact: one backward pass serves all of them.
+    terms = [rows(v * vjp(v)[0]).sum(1) for v in directions]
+    return F_x.detach(), torch.stack(terms).sum(0).detach()
 
 
 def divergence_exact(F: Field, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
@@ -58,13 +61,13 @@ def divergence_exact(F: Field, x: Float[Tensor, " B *event"]) -> Float[Tensor, "
     Raises
     ------
     ValueError
-        If ``x`` is not finite.
+        If ``x`` is not finite, or ``F`` returns another shape or dtype.
 
     References
     ----------
     Song et al. 2021, appendix D.2.
     """
-    require_finite("x", x)
+    F = model("F", F, state("x", x))
     return _value_and_divergence(F, x, _units(x))[1]
 
 
@@ -93,14 +96,14 @@ def divergence_hutchinson(
     Raises
     ------
     ValueError
-        If a value is not finite or the shapes differ.
+        If a value is not finite, shapes or dtypes differ, or ``F`` returns another shape or dtype.
 
     References
     ----------
     Hutchinson 1989; Grathwohl et al. 2019, section 3.1.
     """
-    require_alike(x=x, v=v)
-    return _value_and_divergence(F, x, [v])[1]
+    x, v = states(x=x, v=v)
+    return _value_and_divergence(model("F", F, x), x, [v])[1]
 
 
 def ode_log_prob(
@@ -143,16 +146,22 @@ def ode_log_prob(
     Raises
     ------
     ValueError
-        If a value is not finite or out of its range, or ``probes`` has another shape than ``x``.
+        If a value is not finite or out of its range, ``probes`` has another shape or dtype than ``x``,
+        ``D`` returns another, or ``trace`` or ``log_prior`` not one number for each row.
 
     References
     ----------
     Chen et al. 2018, equation 8; Song et al. 2021, appendix D.2.
     """
-    require_alike(x=x, **({} if probes is None else {"probes": probes}))
-    require_integer("n_steps", n_steps, 1)
+    states(x=x, **({} if probes is None else {"probes": probes}))
+    n_steps, (_, sigma_max) = integer("n_steps", n_steps, 1), band(sigma_min, sigma_max)
     grid = geometric(n_steps + 1, sigma_min, sigma_max, zero=False).flip(0)
-    directions, d = _units(x) if probes is None else [probes], math.prod(x.shape[1:])
+    D, prior = model("D", D, x), model("log_prior", log_prior, x, one_each=True)
+    known = model("trace", trace, x, one_each=True)
+    # Sums of many terms: half precision is for D alone.
+    start = widened(rows(x))
+    d = start.shape[1]
+    directions = _units(x) if probes is None else [probes]
 
     def with_change(state, sigma):
         # log p rides along as one more coordinate, whose rate the sampler sees as state - D
@@ -160,15 +169,14 @@ def ode_log_prob(
         if trace is None:
             D_y, tr = _value_and_divergence(lambda y: D(y, sigma), y, directions)
         else:
-            D_y, tr = D(y, sigma), trace(y, sigma)
-        return torch.cat([D_y.flatten(1), state[:, d:] - (d - tr)[:, None]], 1)
+            D_y, tr = D(y, sigma), known(y, sigma)
+        return torch.cat([rows(D_y), state[:, d:] - (d - tr)[:, None]], 1)
 
-    start = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)
-    end = rk4_logsigma(with_change, start, grid)
-    latent = end[:, :d].reshape(x.shape)
-    if log_prior is not None:
-        return log_prior(latent) + end[:, d], latent
-    square = (end[:, :d] / sigma_max).square().sum(1)
-    return end[:, d] - square / 2 - d * math.log(
-        sigma_max * math.sqrt(2 * math.pi)
-    ), latent
+    end = rk4_logsigma(with_change, nn.functional.pad(start, (0, 1)), grid)
+    latent, change = end[:, :d].reshape(x.shape), end[:, d]
+    if log_prior is None:
+        square = (end[:, :d] / sigma_max).square().sum(1)
+        log_p = -square / 2 - d * math.log(sigma_max * math.sqrt(2 * math.pi))
+    else:
+        log_p = prior(latent)
+    return (log_p + change).to(x.dtype), latent.to(x.dtype)

@@ -11,10 +11,24 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from utils.diffusion.validate import Level, against, require_alike, require_level
-from utils.validate import require, require_finite, require_integer, require_vector
+from utils.diffusion.validate import (
+    Denoiser,
+    Level,
+    against,
+    as_given,
+    level,
+    model,
+    positive,
+    positives,
+    rows,
+    state,
+    states,
+    vector,
+    widened,
+)
+from utils.validate import integer, integers, real, require
 
 Score = Callable[[Tensor], Tensor]
 
@@ -42,14 +56,16 @@ def explicit_sm(
     Raises
     ------
     ValueError
-        If an entry is not finite or ``score`` has not the shape of ``x``.
+        If an entry is not finite, or ``score`` or a value of ``score_net`` has not the shape and the
+        dtype of ``x``.
 
     References
     ----------
     Hyvarinen 2005, section 2.
     """
-    require_alike(x=x, score=score)
-    return _half_square(score_net(x) - score)
+    x, score = states(x=x, score=score)
+    score_net = model("score_net", score_net, x)
+    return _half_square(score_net(x) - score).to(x.dtype)
 
 
 def implicit_sm(score_net: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:
@@ -70,19 +86,19 @@ def implicit_sm(score_net: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor
     Raises
     ------
     ValueError
-        If an entry of ``x`` is not finite.
+        If an entry of ``x`` is not finite, or a value of ``score_net`` has not its shape and dtype.
 
     References
     ----------
     Hyvarinen 2005, section 2.
     """
-    require_finite("x", x)
-    s_x, vjp = torch.func.vjp(score_net, x)
-    basis = torch.eye(x[0].numel() if len(x) else 0, dtype=x.dtype, device=x.device)
+    score_net = model("score_net", score_net, state("x", x))
+    score, vjp = torch.func.vjp(score_net, x)
+    basis = torch.eye(math.prod(x.shape[1:]), dtype=x.dtype, device=x.device)
     trace = torch.zeros_like(x)
     for e in basis.reshape(-1, *x.shape[1:]):
         trace = trace + e * vjp(e.expand_as(x))[0]
-    return _sum(trace) + _half_square(s_x)
+    return (_sum(trace) + _half_square(score)).to(x.dtype)
 
 
 def sliced_sm(
@@ -111,16 +127,18 @@ def sliced_sm(
     Raises
     ------
     ValueError
-        If an entry is not finite or ``v`` has not the shape of ``x``.
+        If an entry is not finite, or ``v`` or a value of ``score_net`` has not the shape and the dtype
+        of ``x``.
 
     References
     ----------
     Song, Garg, Shi and Ermon 2019, section 3.
     """
-    require_alike(x=x, v=v)
-    s_x, vjp = torch.func.vjp(score_net, x)
+    x, v = states(x=x, v=v)
+    score, vjp = torch.func.vjp(model("score_net", score_net, x), x)
     trace = _sum(v * vjp(v)[0])
-    return trace + (_half_square(s_x) if variance_reduced else _sum(v * s_x) ** 2 / 2)
+    square = _half_square(score) if variance_reduced else _sum(v * score) ** 2 / 2
+    return (trace + square).to(x.dtype)
 
 
 def denoising_sm(
@@ -149,19 +167,21 @@ def denoising_sm(
     Raises
     ------
     ValueError
-        If an entry is not finite, ``eps`` has not the shape of ``x_0`` or a level is not positive.
+        If an entry is not finite, ``eps`` or a value of ``score_net`` has not the shape and the dtype of
+        ``x_0``, or a level is not positive.
 
     References
     ----------
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
     """
-    require_alike(x_0=x_0, eps=eps)
-    sigma = against(require_level("sigma", sigma, x_0), x_0)
-    return _half_square(score_net(x_0 + sigma * eps) + eps / sigma)
+    x_0, eps = states(x_0=x_0, eps=eps)
+    sigma = against(level("sigma", sigma, x_0), x_0)
+    score = model("score_net", score_net, x_0)(x_0 + sigma * eps)
+    return _half_square(score + eps / sigma).to(x_0.dtype)
 
 
 def denoising_loss(
-    D: Callable[[Tensor, Tensor], Tensor],
+    D: Denoiser,
     x_0: Float[Tensor, " B *event"],
     sigma: Level,
     eps: Float[Tensor, " B *event"],
@@ -187,18 +207,17 @@ def denoising_loss(
     Raises
     ------
     ValueError
-        If an entry is not finite, ``eps`` has not the shape of ``x_0``, or a level or a
-        weight is not positive, or neither one number nor one for each sample.
+        If an entry is not finite, ``eps`` or a value of ``D`` has not the shape and the dtype of
+        ``x_0``, or a level or a weight is not positive, or neither one number nor one for each sample.
 
     References
     ----------
     Karras et al. 2022, equation 2 and appendix B.6.
     """
-    require_alike(x_0=x_0, eps=eps)
-    level = require_level("sigma", sigma, x_0)
-    weight = require_level("weight", weight, x_0)
-    x = x_0 + against(level, x_0) * eps
-    return weight * _sum((D(x, level) - x_0) ** 2)
+    x_0, eps = states(x_0=x_0, eps=eps)
+    sigma, weight = level("sigma", sigma, x_0), level("weight", weight, x_0)
+    D_x = model("D", D, x_0)(x_0 + against(sigma, x_0) * eps, sigma)
+    return (weight * _square_error(D_x, x_0)).to(x_0.dtype)
 
 
 def ddpm_loss(
@@ -229,23 +248,25 @@ def ddpm_loss(
     Raises
     ------
     ValueError
-        If an entry is not finite, ``eps`` has not the shape of ``x_0``, ``t`` is not one integer from
-        1 to T for each sample, or an entry of ``alpha_bar`` is not in (0, 1).
+        If an entry is not finite, ``eps`` or a value of ``eps_net`` has not the shape and the dtype of
+        ``x_0``, ``t`` is not one integer from 1 to T for each sample, or an entry of ``alpha_bar`` is
+        not in (0, 1).
 
     References
     ----------
     Ho et al. 2020, equation 14 and algorithm 1.
     """
-    require_alike(x_0=x_0, eps=eps)
-    require_vector("alpha_bar", alpha_bar)
+    x_0, eps = states(x_0=x_0, eps=eps)
+    alpha_bar = vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
+    t = torch.as_tensor(integers("t", t, 1), device=x_0.device)
     rule = f"t must have shape {tuple(x_0.shape[:1])}"
     require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
-    require_integer("t", t, 1)
     require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
-    a = against(alpha_bar[t - 1].to(x_0), x_0)
-    x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
-    return _sum((eps - eps_net(x_t, t)) ** 2)
+    a = alpha_bar[t - 1]  # in float64: 1 - a cancels
+    x_t = against(a.sqrt(), x_0) * x_0 + against((1 - a).sqrt(), x_0) * eps
+    predicted = model("eps_net", eps_net, x_0)(x_t, t)
+    return _square_error(predicted, eps).to(x_0.dtype)
 
 
 def lognormal_sigma(
@@ -277,8 +298,8 @@ def lognormal_sigma(
     ----------
     Karras et al. 2022, table 1; Esser et al. 2024, section 3.1.
     """
-    require_finite("P_mean", P_mean)
-    require(0 < P_std < math.inf, "P_std must be finite and > 0", P_std)
+    P_mean, P_std = real("P_mean", P_mean), positive("P_std", P_std)
+    require(math.isfinite(P_mean), "P_mean must be finite", P_mean)
     return (P_mean + P_std * _draw(torch.randn, n, generator)).exp()
 
 
@@ -309,74 +330,10 @@ def vp_sigma(
     ----------
     Karras et al. 2022, table 1; Song et al. 2021, appendix C.
     """
+    eps_t = real("eps_t", eps_t)
     require(0 < eps_t < 1, "eps_t must be in (0, 1)", eps_t)
     t = eps_t + (1 - eps_t) * _draw(torch.rand, n, generator)
     return (0.1 * t + 9.95 * t**2).expm1().sqrt()
-
-
-def ve_sigma(
-    n: int,
-    sigma_min: float = 0.02,
-    sigma_max: float = 100.0,
-    *,
-    generator: torch.Generator,
-) -> Float[Tensor, " {n}"]:
-    r"""Noise levels of VE training: uniform in the logarithm.
-
-    .. math:: \log\sigma \sim U(\log\sigma_{\min}, \log\sigma_{\max})
-
-    Parameters
-    ----------
-    n : number of levels, >= 0.
-    sigma_min, sigma_max : the ends, ``0 < sigma_min < sigma_max``.
-    generator : source of randomness.
-
-    Returns
-    -------
-    Tensor
-        The levels, in double precision; losses bring them to the precision of the data.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is not an integer >= 0, or the ends are not positive, finite and in order.
-
-    References
-    ----------
-    Karras et al. 2022, table 1; Song et al. 2021, appendix C.
-    """
-    require(0 < sigma_min < math.inf, "sigma_min must be finite and > 0", sigma_min)
-    rule = "sigma_max must be finite and > sigma_min"
-    require(sigma_min < sigma_max < math.inf, rule, sigma_max)
-    return sigma_min * (sigma_max / sigma_min) ** _draw(torch.rand, n, generator)
-
-
-def flow_sigma(n: int, *, generator: torch.Generator) -> Float[Tensor, " {n}"]:
-    r"""Noise levels of flow matching at uniform times.
-
-    .. math:: \sigma = \frac{t}{1 - t}, \quad t \sim U(0, 1), \qquad p(\sigma) = \frac{1}{(1 + \sigma)^2}
-
-    Parameters
-    ----------
-    n : number of levels, >= 0.
-    generator : source of randomness.
-
-    Returns
-    -------
-    Tensor
-        The levels, in double precision; losses bring them to the precision of the data.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is not an integer >= 0.
-
-    References
-    ----------
-    Lipman et al. 2023, section 4; Liu et al. 2023, equation 1.
-    """
-    t = _draw(torch.rand, n, generator)
-    return t / (1 - t)
 
 
 def discrete_sigma(
@@ -407,23 +364,23 @@ def discrete_sigma(
     ----------
     Song and Ermon 2019, equation 6.
     """
-    require_integer("n", n, 0)
-    require_vector("sigmas", sigmas)
-    require_finite("sigmas", sigmas)
-    require(sigmas > 0, "sigmas must be > 0", sigmas)
-    i = torch.randint(len(sigmas), (n,), generator=generator, device=generator.device)
-    return sigmas[i]
+    n, levels = integer("n", n, 0), positives("sigmas", vector("sigmas", sigmas))
+    i = torch.randint(len(levels), (n,), generator=generator, device=generator.device)
+    return as_given(sigmas, levels[i])
 
 
 def _draw(law, n, generator):
-    require_integer("n", n, 0)
-    device = generator.device
+    n, device = integer("n", n, 0), generator.device
     return law(n, generator=generator, dtype=torch.float64, device=device)
 
 
 def _sum(x):
-    return x.flatten(1).sum(dim=1)
+    return rows(widened(x)).sum(1)
+
+
+def _square_error(a, b):
+    return _sum(nn.functional.mse_loss(widened(a), widened(b), reduction="none"))
 
 
 def _half_square(x):
-    return _sum(x**2) / 2
+    return _sum(widened(x) ** 2) / 2

@@ -10,7 +10,9 @@ from jaxtyping import Float, Int
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor
 
-from utils.validate import require, require_finite, require_integer
+from utils.diffusion.validate import clouds, positive
+from utils.validate import integer, integers, require
+from utils.validate import real as number
 
 Layers = tuple[
     Float[Tensor, "d 64"],
@@ -46,61 +48,26 @@ def sliced_w2(
     Raises
     ------
     ValueError
-        If a cloud is empty or not finite, the dimensions differ or ``n_proj`` is not an integer >= 1.
+        If a cloud is empty or not finite, the dimensions or dtypes differ, or ``n_proj`` is not an
+        integer >= 1.
 
     References
     ----------
     Peyre and Cuturi 2019, section 10.4.
     """
-    _require_clouds(a=a, b=b)
-    require_integer("n_proj", n_proj, 1)
-    theta = torch.randn(a.shape[1], n_proj, generator=generator, dtype=a.dtype)
+    (a, b), n_proj = clouds(a=a, b=b), integer("n_proj", n_proj, 1)
+    theta = torch.randn(a.shape[1], n_proj, generator=generator, dtype=torch.float64)
     theta = theta / theta.norm(dim=0)
-    a, b = (a @ theta).sort(dim=0).values, (b @ theta).sort(dim=0).values
+    centre = a.mean(dim=0)  # what both have in common costs digits in the projections
+    a, b = a - centre, b - centre
+    unit = _binary(float(max(a.abs().max(), b.abs().max())))
+    a, b = ((x / unit @ theta).sort(dim=0).values for x in (a, b))
     n, m = len(a), len(b)
     # in steps of 1 / (n m) both quantile functions jump at integers
     ends = torch.cat([torch.arange(n + 1) * m, torch.arange(m + 1) * n]).unique()
-    start, width = ends[:-1], ends.diff().to(a.dtype) / (n * m)
-    return math.sqrt(width @ ((a[start // m] - b[start // n]) ** 2).mean(dim=1))
-
-
-def mmd2_unbiased(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], bandwidth: float
-) -> float:
-    r"""Squared maximum mean discrepancy with a Gaussian kernel: unbiased, so it can be negative.
-
-    .. math:: \frac{1}{n(n-1)} \sum_{i \ne j} k(a_i, a_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(b_i, b_j)
-              - \frac{2}{nm} \sum_{i,j} k(a_i, b_j), \qquad k(x, y) = e^{-|x - y|^2 / 2 h^2}
-
-    Parameters
-    ----------
-    a, b : two clouds of at least two points each.
-    bandwidth : ``h``, > 0.
-
-    Returns
-    -------
-    float
-        The estimate; memory grows like the product of the sizes.
-
-    Raises
-    ------
-    ValueError
-        If a cloud has fewer than two points or is not finite, the dimensions differ, or ``bandwidth`` is
-        not positive and finite.
-
-    References
-    ----------
-    Gretton et al. 2012, section 2.2.
-    """
-    _require_clouds(a=a, b=b, least=2)
-    require(0 < bandwidth < math.inf, "bandwidth must be finite and > 0", bandwidth)
-
-    def k(x, y):
-        return (-((_distances(x, y) / bandwidth) ** 2) / 2).exp()
-
-    n, m = len(a), len(b)
-    within = (k(a, a).sum() - n) / (n * (n - 1)) + (k(b, b).sum() - m) / (m * (m - 1))
-    return float(within - 2 * k(a, b).mean())
+    start, width = ends[:-1], ends.diff().double() / (n * m)
+    square = width @ ((a[start // m] - b[start // n]) ** 2).mean(dim=1)
+    return unit * math.sqrt(square)
 
 
 def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
@@ -110,7 +77,7 @@ def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
               - 2\,(\Sigma_a^{1/2}\,\Sigma_b\,\Sigma_a^{1/2})^{1/2}\bigr)
 
     With ``Sigma = R^T R`` the last trace is the sum of the singular values of ``R_a R_b^T``: no square
-    root of a matrix, and no loss of digits where a covariance is singular.
+    root of a matrix, and no loss of digits where a covariance is singular or the clouds are far away.
 
     Parameters
     ----------
@@ -125,22 +92,35 @@ def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     Raises
     ------
     ValueError
-        If a cloud has fewer than two points or is not finite, or the dimensions differ.
+        If a cloud has fewer than two points or is not finite, or the dimensions or dtypes differ.
 
     References
     ----------
     Peyre and Cuturi 2019, section 2.6; Heusel et al. 2017, appendix A1.
     """
-    _require_clouds(a=a, b=b, least=2)
-    R_a, R_b = (
-        torch.linalg.qr(x - x.mean(dim=0), mode="r").R / math.sqrt(len(x) - 1)
-        for x in (a, b)
-    )
-    shift = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
+    (mean_a, rest_a, R_a), (mean_b, rest_b, R_b) = map(_moments, clouds(2, a=a, b=b))
+    shift = (mean_a - mean_b) + (rest_a - rest_b)
+    unit = _binary(max(float(part.abs().max()) for part in (shift, R_a, R_b)))
+    shift, R_a, R_b = shift / unit, R_a / unit, R_b / unit
     overlap = torch.linalg.svdvals(R_a @ R_b.T).sum()
-    return max(
-        float(shift + R_a.square().sum() + R_b.square().sum() - 2 * overlap), 0.0
-    )
+    squares = sum(part.square().sum() for part in (shift, R_a, R_b))
+    return unit * (unit * max(float(squares - 2 * overlap), 0.0))
+
+
+def _moments(x):
+    """Mean, what rounding left of it, and ``R`` with ``R^T R`` the covariance of the rows."""
+    mean = x.mean(dim=0).detach()
+    x = x.detach() - mean
+    rest, root = x.mean(dim=0), math.sqrt(len(x) - 1)
+    x -= rest
+    gram = torch.from_numpy(x.numpy().T @ x.numpy())  # numpy knows that it is symmetric
+    R, failed = torch.linalg.cholesky_ex(gram, upper=True)
+    if not failed and 1e-200 < gram.diagonal().max() < 1e200:
+        inverse = torch.linalg.solve_triangular(R, torch.eye(len(R)).to(R), upper=True)
+        if R.norm() * inverse.norm() < 1e4:
+            return mean, rest, R / root
+    # Squares would halve the digits of what is close to singular: twice the time, all digits.
+    return mean, rest, torch.linalg.qr(x, mode="r").R / root
 
 
 def digit_classifier(x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> Layers:
@@ -160,17 +140,20 @@ def digit_classifier(x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> Layers:
     Raises
     ------
     ValueError
-        If ``x`` is empty or not finite, or ``y`` has not one entry for each image.
+        If ``x`` is empty or not finite, or ``y`` has not one integer for each image, or fewer than three
+        classes.
 
     References
     ----------
     Heusel et al. 2017, appendix A1, with digits in the place of ImageNet.
     """
-    _require_clouds(x=x)
+    (wide,), y = clouds(x=x), integers("y", y)
     ok = y.shape == x.shape[:1]
-    require(ok, f"y must have {len(x)} entries", f"shape {tuple(y.shape)}")
+    require(ok, f"y must have {len(x)} entries", f"shape {y.shape}")
+    classes = len(set(y.tolist()))
+    require(classes >= 3, "y must have three classes or more", classes)
     net = MLPClassifier((64,), max_iter=1000, random_state=0)
-    net.fit(x.double().numpy(), y.numpy())
+    net.fit(wide.numpy(), y)
     (W_1, W_2), (b_1, b_2) = net.coefs_, net.intercepts_
     return tuple(torch.as_tensor(w).to(x.dtype) for w in (W_1, b_1, W_2, b_2))
 
@@ -195,15 +178,16 @@ def digit_features(
     Raises
     ------
     ValueError
-        If ``x`` is empty or not finite.
+        If ``x`` is empty or not finite, or has not as many columns as ``classifier`` has inputs.
 
     References
     ----------
     Heusel et al. 2017, appendix A1.
     """
-    _require_clouds(x=x)
-    W_1, b_1, *_ = classifier
-    return (x @ W_1.to(x) + b_1.to(x)).relu()
+    (wide,), (W_1, b_1, *_) = clouds(x=x), classifier
+    ok = x.shape[1] == len(W_1)
+    require(ok, f"x must have {len(W_1)} columns", f"shape {tuple(x.shape)}")
+    return (wide @ W_1.to(wide) + b_1.to(wide)).relu().to(x.dtype)
 
 
 def mode_report(
@@ -232,17 +216,16 @@ def mode_report(
     Raises
     ------
     ValueError
-        If ``x`` or ``means`` is empty or not finite, the dimensions differ, or ``sd`` or ``cutoff`` is
-        not positive and finite.
+        If ``x`` or ``means`` is empty or not finite, the dimensions or dtypes differ, or ``sd`` or
+        ``cutoff`` is not positive and finite.
 
     References
     ----------
     Song and Ermon 2019, section 3.2.
     """
-    _require_clouds(x=x, means=means)
-    require(0 < sd < math.inf, "sd must be finite and > 0", sd)
-    require(0 < cutoff < math.inf, "cutoff must be finite and > 0", cutoff)
-    distance, nearest = (_distances(x, means) / sd).min(dim=1)
+    points, centres = clouds(x=x, means=means)
+    sd, cutoff = positive("sd", sd), positive("cutoff", cutoff)
+    distance, nearest = (_distances(points, centres) / sd).min(dim=1)
     near = distance[distance <= cutoff]
     radius = near.square().mean().sqrt() if len(near) else math.inf
     counts = torch.bincount(nearest, minlength=len(means))
@@ -275,14 +258,14 @@ def nearest_distance(
     Raises
     ------
     ValueError
-        If ``x`` or ``data`` is empty or not finite, or the dimensions differ.
+        If ``x`` or ``data`` is empty or not finite, or the dimensions or dtypes differ.
 
     References
     ----------
     Theis et al. 2016, section 3.
     """
-    _require_clouds(x=x, data=data)
-    return _distances(x, data).min(dim=1).values
+    points, others = clouds(x=x, data=data)
+    return _distances(points, others).min(dim=1).values.to(x.dtype)
 
 
 def floor(
@@ -312,33 +295,30 @@ def floor(
     Raises
     ------
     ValueError
-        If ``real`` has fewer than two rows or is not finite, or ``n_splits`` is not an integer >= 2.
+        If ``real`` has fewer than two rows or is not finite, ``n_splits`` is not an integer >= 2, or
+        ``metric`` returns no number.
 
     References
     ----------
     Binkowski et al. 2018, section 4.
     """
-    _require_clouds(real=real, least=2)
-    require_integer("n_splits", n_splits, 2)
+    clouds(2, real=real)
     values = []
-    for _ in range(n_splits):
+    for _ in range(integer("n_splits", n_splits, 2)):
         order = torch.randperm(len(real), generator=generator)
-        values.append(float(metric(*real[order].tensor_split(2))))
+        values.append(number("metric", metric(*real[order].tensor_split(2))))
     values = torch.tensor(values, dtype=torch.float64)
     return float(values.mean()), float(values.std())
 
 
-def _require_clouds(least=1, **clouds):
-    """Refuse what is not finite or too small, and dimensions that differ."""
-    (first, *_), d = clouds, next(iter(clouds.values())).shape[-1]
-    for name, x in clouds.items():
-        got = f"shape {tuple(x.shape)}"
-        require(x.ndim == 2, f"{name} must be a matrix", got)
-        require(len(x) >= least, f"{name} must have {least} rows or more", got)
-        require(x.shape[1] == d, f"{name} must have the {d} columns of {first}", got)
-        require_finite(name, x)
+def _binary(size):
+    """The power of two below ``size``; dividing by it changes no digit."""
+    return 2.0 ** (math.frexp(size)[1] - 1) if size else 1.0
 
 
 def _distances(x, y):
+    """Distances ``(n, m)`` whose squares neither overflow nor vanish."""
+    unit = _binary(float(max(x.detach().abs().max(), y.detach().abs().max())))
     # the default goes through x^T y for many points and loses half the digits
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    mode = "donot_use_mm_for_euclid_dist"
+    return torch.cdist(x / unit, y / unit, compute_mode=mode) * unit

@@ -13,8 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import Level, require_level
-from utils.validate import require, require_finite, require_integer
+from utils.diffusion.validate import (
+    Level,
+    level,
+    match_event,
+    numbers,
+    positive,
+    rows,
+    state,
+)
+from utils.validate import integer, require
 
 ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue
 
@@ -27,8 +35,8 @@ class GaussianMixture:
               D(x;\sigma) = \mathbb E[x_0\mid x] = \sum_k r_k(x)
               \bigl[m_k + C_k (C_k+\sigma^2 I)^{-1}(x-m_k)\bigr]
 
-    with ``r_k``, the probability that ``x = x_0 + sigma eps`` came from component ``k``. Parameters are
-    kept in float64, results have the precision of ``x``.
+    with ``r_k``, the probability that ``x = x_0 + sigma eps`` came from component ``k``. All is calculated
+    in float64, results have the precision of ``x``.
 
     Parameters
     ----------
@@ -61,8 +69,7 @@ class GaussianMixture:
 
     def __post_init__(self):
         for name in ("weights", "means", "covs"):
-            value = torch.as_tensor(getattr(self, name), dtype=torch.float64).clone()
-            require_finite(name, value)
+            value = numbers(name, getattr(self, name)).clone()
             object.__setattr__(self, name, value)
         ok = self.means.ndim == 2 and self.means.numel() > 0
         got = f"shape {tuple(self.means.shape)}"
@@ -71,39 +78,42 @@ class GaussianMixture:
         got = f"shape {tuple(self.weights.shape)}"
         require(self.weights.shape == (K,), f"weights must have shape ({K},)", got)
         require(self.weights >= 0, "weights must be >= 0", self.weights)
-        total = self.weights.sum()
-        require(total > 0, "weights must not all be 0", total)
-        object.__setattr__(self, "weights", self.weights / total)
+        most = self.weights.max()
+        require(most > 0, "weights must not all be 0", most)
+        shares = self.weights / most  # before the sum, which may overflow
+        object.__setattr__(self, "weights", shares / shares.sum())
         shapes = ((), (K,), (K, d), (K, d, d))
         got = f"shape {tuple(self.covs.shape)}"
         rule = f"covs must have one of the shapes {', '.join(map(str, shapes))}"
         require(tuple(self.covs.shape) in shapes, rule, got)
         if self.covs.ndim == 3:
             skew = (self.covs - self.covs.mT).abs()
-            small = ROUNDING * self.covs.abs().max()
+            small = ROUNDING * self.covs.abs().amax((1, 2), keepdim=True)
             require(skew <= small, "covs must be symmetric", self.covs)
         self._frame  # noqa: B018  what is not a covariance is refused here
 
     @cached_property
     def _frame(self):
-        """Log-weights ``(K, 1)``; means ``(K, d, 1)`` and variances ``(K, d or 1, 1)`` along the
-        eigenvectors; and these as rows ``(K, d, d)``, or None where they are the axes."""
-        lam, means, rows = self.covs, self.means[..., None], None
+        """Log-weights ``(K, 1)``; variances ``(K, d or 1, 1)`` along the eigenvectors; and these as
+        the rows of ``(K, d, d)``, or None where they are the axes."""
+        lam, V = self.covs, None
+        allowed = torch.zeros(())
         if lam.ndim == 3:
             lam, V = torch.linalg.eigh(lam)
-            rows = V.mT.contiguous()
-            means = rows @ means
-        ok = lam >= -ROUNDING * lam.abs().max()
-        require(ok, "covs must be positive semidefinite, with eigenvalues >= 0", lam)
+            V = V.mT.contiguous()
+            # Each component by its own scale: what rounds to 0 in one is a variance in another.
+            allowed = -ROUNDING * lam.abs().amax(1, keepdim=True)
+        rule = "covs must be positive semidefinite, with eigenvalues >= 0"
+        require(lam >= allowed, rule, lam)
         K, d = self.means.shape
         lam = (lam if lam.ndim == 2 else lam.expand(K)).reshape(K, -1, 1)
         log_w = self.weights.log()[:, None] - d / 2 * math.log(2 * math.pi)
-        return log_w, means, lam.clamp(min=0), rows
+        return log_w, lam.clamp(min=0), V
 
     @cached_property
     def _regular(self):
         """Whether the law has a density without noise."""
-        return bool((self._frame[2] > 0).all())
+        return bool((self._frame[1] > 0).all())
 
     def __call__(self, x: Float[Tensor, "B d"], sigma: Level) -> Float[Tensor, "B d"]:
         """The denoiser, see ``denoise``."""
@@ -111,14 +121,14 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "{n} d"]:
         """Independent draws from ``p``, in float64."""
-        require_integer("n", n, 1)
+        n = integer("n", n, 1)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(
             n, self.means.shape[1], dtype=torch.float64, generator=generator
         )
-        _, means, lam, rows = self._frame
-        z = means[k] + lam[k].sqrt() * z[..., None]
-        return (z if rows is None else rows[k].mT @ z)[..., 0]
+        _, lam, V = self._frame
+        z = lam[k].sqrt() * z[..., None]
+        return self.means[k] + (z if V is None else V[k].mT @ z)[..., 0]
 
     def mean_cov(self) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:
         """Mean and covariance matrix of ``p``."""
@@ -133,71 +143,72 @@ class GaussianMixture:
     def _at(self, x, sigma):
         """Logarithms of weight times density ``(K, B)``; in the eigenbases ``y = (x - m) / var``
         ``(K, d, B)``, where ``var`` are the noisy variances; and ``sigma^2``."""
-        _, d = self.means.shape
-        got = f"shape {tuple(x.shape)}"
-        require(x.ndim == 2 and x.shape[1] == d, f"x must have shape (B, {d})", got)
-        log_w, means, lam, rows = self._in(x)
-        noise = require_level("sigma", sigma, x, zero=self._regular) ** 2
+        d = self.means.shape[1]
+        match_event("x", state("x", x), (d,))
+        log_w, lam, V = (
+            part if part is None else part.to(x.device) for part in self._frame
+        )
+        noise = level("sigma", sigma, x, zero=self._regular) ** 2
         var = lam + noise
-        x = x.T.contiguous()
-        if rows is not None:
-            x = (rows.flatten(0, 1) @ x).view(rows.shape[:2] + x.shape[1:])
-        apart = x - means
+        # First the difference, then the rotation: far from the origin, the other way loses the digits.
+        apart = x.double().T.contiguous() - self.means[..., None].to(x.device)
+        if V is not None:
+            apart = V @ apart
         y = apart / var
         log_det = var.log().sum(1) * (d // var.shape[1])
         return log_w - ((apart * y).sum(1) + log_det) / 2, y, noise
 
-    def _in(self, x):
-        """The frame in the precision and on the device of ``x``."""
-        return [None if part is None else part.to(x) for part in self._frame]
-
     def _back(self, z):
         """Sum over components of ``(K, d, B)`` in the eigenbases, as rows ``(B, d)``."""
-        rows = self._frame[3]
-        if rows is None:
+        V = self._frame[2]
+        if V is None:
             return z.sum(0).T
-        return (rows.flatten(0, 1).T.to(z) @ z.flatten(0, 1)).T
+        return (V.flatten(0, 1).T.to(z.device) @ z.flatten(0, 1)).T
 
     def log_prob(
         self, x: Float[Tensor, "B d"], sigma: Level = 0.0
     ) -> Float[Tensor, " B"]:
         """Logarithm of the density of ``x_0 + sigma eps``."""
-        return self._at(x, sigma)[0].logsumexp(0)
+        return self._at(x, sigma)[0].logsumexp(0).to(x.dtype)
 
     def responsibilities(
         self, x: Float[Tensor, "B d"], sigma: Level = 0.0
     ) -> Float[Tensor, "B K"]:
         """Probability ``r_k`` of each component, given ``x = x_0 + sigma eps``."""
-        return self._at(x, sigma)[0].softmax(0).T
+        return self._at(x, sigma)[0].softmax(0).T.to(x.dtype)
 
     def score(
         self, x: Float[Tensor, "B d"], sigma: Level = 0.0
     ) -> Float[Tensor, "B d"]:
         """Gradient of ``log_prob`` with respect to ``x``."""
-        log_w, y, _ = self._at(x, sigma)
-        return self._back(-log_w.softmax(0)[:, None] * y)
+        log_p, y, _ = self._at(x, sigma)
+        return self._back(-log_p.softmax(0)[:, None] * y).to(x.dtype)
 
     def denoise(self, x: Float[Tensor, "B d"], sigma: Level) -> Float[Tensor, "B d"]:
         """Mean of ``x_0``, given ``x = x_0 + sigma eps``."""
-        log_w, y, _ = self._at(x, sigma)
-        _, means, lam, _ = self._in(x)
-        return self._back(log_w.softmax(0)[:, None] * (means + lam * y))
+        log_p, y, _ = self._at(x, sigma)
+        r, lam = log_p.softmax(0), self._frame[1].to(x.device)
+        means = r.T @ self.means.to(x.device)
+        return (means + self._back(r[:, None] * lam * y)).to(x.dtype)
 
     def posterior_cov(
         self, x: Float[Tensor, "B d"], sigma: Level
     ) -> Float[Tensor, "B d d"]:
         """Covariance matrix of ``x_0``, given ``x = x_0 + sigma eps``."""
-        log_w, y, noise = self._at(x, sigma)
-        r, (_, means, lam, rows) = log_w.softmax(0), self._in(x)
-        spread = (lam * noise / (lam + noise)).expand(y.shape)
-        apart = means + lam * y
-        if rows is None:
+        log_p, y, noise = self._at(x, sigma)
+        r, (_, lam, V) = log_p.softmax(0), self._frame
+        spread = (lam * (noise / (lam + noise))).expand(y.shape)
+        centred = self.means - self.weights @ self.means
+        if V is None:
             within = (r[:, None] * spread).sum(0).T.diag_embed()
+            apart = lam * y
         else:
-            within = torch.einsum("kb,kei,keb,kej->bij", r, rows, spread, rows)
-            apart = rows.mT @ apart
+            within = torch.einsum("kb,kei,keb,kej->bij", r, V, spread, V)
+            apart = V.mT @ (lam * y)
+        apart = centred[..., None] + apart
         apart = apart - (r[:, None] * apart).sum(0)
-        return within + torch.einsum("kb,kib,kjb->bij", r, apart, apart)
+        between = torch.einsum("kb,kib,kjb->bij", r, apart, apart)
+        return (within + between).to(x.dtype)
 
 
 class EmpiricalDenoiser:
@@ -222,24 +233,20 @@ class EmpiricalDenoiser:
     """
 
     def __init__(self, data: Float[Tensor, " n *event"], chunk: int = 1024):
-        require(
-            data.numel() > 0, "data must not be empty", f"shape {tuple(data.shape)}"
-        )
-        require_finite("data", data)
-        require_integer("chunk", chunk, 1)
-        self.data, self.chunk = data, chunk
+        got = f"shape {tuple(data.shape)}"
+        require(state("data", data).numel() > 0, "data must not be empty", got)
+        self.data, self.chunk = data, integer("chunk", chunk, 1)
 
     def __call__(
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Mean of the training samples, weighted by how well each explains ``x``."""
-        event = self.data.shape[1:]
-        rule = f"x must have shape ({', '.join(['B', *map(str, event)])})"
-        require(x.shape[1:] == event, rule, f"shape {tuple(x.shape)}")
-        rows, data = x.flatten(1), self.data.flatten(1).to(x)
-        levels = require_level("sigma", sigma, rows).expand(len(x))[:, None]
-        parts = zip(rows.split(self.chunk), levels.split(self.chunk), strict=True)
-        return torch.cat([self._mean(*part, data) for part in parts]).view_as(x)
+        match_event("x", state("x", x), self.data.shape[1:])
+        points, data = rows(x).double(), rows(self.data).to(x.device, torch.float64)
+        levels = level("sigma", sigma, x).expand(len(x))[:, None]
+        parts = zip(points.split(self.chunk), levels.split(self.chunk), strict=True)
+        means = torch.cat([self._mean(*part, data) for part in parts])
+        return means.view_as(x).to(x.dtype)
 
     @staticmethod
     def _mean(x, level, data):
@@ -327,9 +334,7 @@ def eight_gaussians(r: float = 1.0, sd: float = 0.05) -> GaussianMixture:
     ----------
     Metz et al. 2017, for the ring; its denoiser is the minimiser in Karras et al. 2022, equation 2.
     """
-    for name, value in (("r", r), ("sd", sd)):
-        require_finite(name, value)
-        require(value >= 0, f"{name} must be >= 0", value)
+    r, sd = positive("r", r, zero=True), positive("sd", sd, zero=True)
     angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
     means = r * torch.stack([angle.cos(), angle.sin()], 1)
-    return GaussianMixture(torch.ones(8, dtype=torch.float64), means, float(sd) ** 2)
+    return GaussianMixture(torch.ones(8, dtype=torch.float64), means, sd**2)

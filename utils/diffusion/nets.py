@@ -4,19 +4,26 @@ Nothing draws from the global generator: a seed fixes the initialisation and the
 
 .. code-block:: python
 
+    import torch
+    from utils.diffusion.losses import denoising_loss, lognormal_sigma
+    from utils.diffusion.mixtures import eight_gaussians
+    from utils.diffusion.nets import EMA, ResMLP, train
+    from utils.diffusion.precond import Preconditioned, edm
+
     generator = torch.Generator().manual_seed(0)
-    precond = edm(sigma_data=0.5)
+    data = eight_gaussians().sample(5000, generator=generator).float()
+    precond = edm(sigma_data=0.7)
     D = Preconditioned(ResMLP(2, 64, 2, generator=generator), precond)
     ema = EMA(D)
 
     def loss(D, x_0, *, generator):
         sigma = lognormal_sigma(len(x_0), generator=generator)
-        eps = torch.randn(x_0.shape, generator=generator)
+        eps = torch.randn(x_0.shape, generator=generator, dtype=x_0.dtype)
         return denoising_loss(D, x_0, sigma, eps, precond.weight(sigma))
 
-    train(D, data, loss, n_steps=2000, batch=512, lr=2e-3, generator=generator, ema=ema)
+    train(D, data, loss, n_steps=300, batch=256, lr=3e-3, generator=generator, ema=ema)
 
-Afterwards ``ema.model`` is the denoiser to sample from.
+Afterwards ``ema.model`` is the denoiser to sample from. Data come in the precision of the network, float32.
 """
 
 from __future__ import annotations
@@ -29,8 +36,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from utils.diffusion.validate import (
+    match_dtype,
+    match_event,
+    numbers,
+    one_or_each,
+    positive,
+    state,
+)
 from utils.runtime import progress
-from utils.validate import require, require_finite, require_integer
+from utils.validate import integer, real, require
 
 WARM_UP = 100  # steps
 
@@ -45,33 +60,41 @@ class FourierEmbedding(nn.Module):
 
     Parameters
     ----------
-    dim : number of features, even and >= 4.
+    n_features : how many, even and >= 4.
     slow, fast : the first and the last frequency, ``0 < slow < fast``.
 
     Raises
     ------
     ValueError
-        If ``dim`` is not an even integer >= 4, or the frequencies are not positive, finite and in order.
+        If ``n_features`` is not an even integer >= 4, or the frequencies are not positive, finite and in
+        order.
 
     References
     ----------
     Vaswani et al. 2017, section 3.5.
     """
 
-    def __init__(self, dim: int, slow: float = 1e-3, fast: float = 16.0):
+    def __init__(self, n_features: int, slow: float = 1e-3, fast: float = 16.0):
         super().__init__()
-        require_integer("dim", dim, 4)
-        require(dim % 2 == 0, "dim must be even", dim)
-        require(0 < slow < math.inf, "slow must be finite and > 0", slow)
+        n_features = _even("n_features", n_features)
+        slow, fast = positive("slow", slow), real("fast", fast)
         require(slow < fast < math.inf, "fast must be finite and > slow", fast)
-        exponent = torch.linspace(0, 1, dim // 2, dtype=torch.float64)
+        exponent = torch.linspace(0, 1, n_features // 2, dtype=torch.float64)
         omega = slow * (fast / slow) ** exponent
         self.register_buffer("omega", omega.to(torch.get_default_dtype()))
 
-    def forward(self, c: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
-        """Features of every number in ``c``."""
-        angle = c[..., None] * self.omega
+    def forward(
+        self, c: float | Float[Tensor, "*batch"]
+    ) -> Float[Tensor, "*batch n_features"]:
+        """Features of every number in ``c``, in the precision of the layer."""
+        angle = numbers("c", c).to(self.omega)[..., None] * self.omega
         return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+def _even(name, n):
+    n = integer(name, n, 4)
+    require(n % 2 == 0, f"{name} must be even", n)
+    return n
 
 
 class ResMLP(nn.Module):
@@ -90,7 +113,8 @@ class ResMLP(nn.Module):
     Raises
     ------
     ValueError
-        If a size is not an integer in its range.
+        If a size is not an integer in its range; when called: if ``x`` or ``c`` is not finite, or not of
+        the shape or the dtype of the network.
 
     References
     ----------
@@ -107,11 +131,8 @@ class ResMLP(nn.Module):
         generator: torch.Generator,
     ):
         super().__init__()
-        require_integer("d", d, 1)
-        require_integer("hidden", hidden, 1)
-        require_integer("layers", layers, 0)
-        ok = isinstance(emb, int) and emb >= 4 and emb % 2 == 0
-        require(ok, "emb must be an even integer >= 4", emb)
+        d, hidden = integer("d", d, 1), integer("hidden", hidden, 1)
+        layers, emb = integer("layers", layers, 0), _even("emb", emb)
         self.level = nn.Sequential(
             FourierEmbedding(emb),
             _linear(emb, hidden, generator),
@@ -134,9 +155,13 @@ class ResMLP(nn.Module):
         nn.init.zeros_(self.leave[1].bias)
 
     def forward(
-        self, x: Float[Tensor, "B d"], c: Float[Tensor, "*level"]
+        self, x: Float[Tensor, "B d"], c: float | Float[Tensor, "*level"]
     ) -> Float[Tensor, "B d"]:
         """Network value at ``x``; ``c`` is one number for all samples or one for each."""
+        match_event("x", state("x", x), (self.enter.in_features,))
+        match_dtype(self, "the network", "x", x)
+        c = numbers("c", c)
+        one_or_each("c", c, x)
         e, h = self.level(c), self.enter(x)
         for norm, first, second in self.blocks:
             h = h + second(nn.functional.silu(first(norm(h)) + e))
@@ -154,6 +179,8 @@ def _linear(d_in, d_out, generator):
 
 class EMA:
     r"""Exponential moving average of a network's weights: smoother than the last step, at no cost.
+
+    Its buffers, running statistics for instance, are copied as they are.
 
     .. math:: \bar\theta_{i+1} = \delta_i \bar\theta_i + (1 - \delta_i)\,\theta_{i+1}, \qquad
               \delta_i = \min\Bigl(\delta, \frac{1 + i}{10 + i}\Bigr)
@@ -178,17 +205,20 @@ class EMA:
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.998):
-        require(0 <= decay < 1, "decay must be in [0, 1)", decay)
+        self.decay, self.n_updates = real("decay", decay), 0
+        require(0 <= self.decay < 1, "decay must be in [0, 1)", decay)
         self.model = copy.deepcopy(model).requires_grad_(False)
-        self.decay, self.n_updates = decay, 0
         self._average = list(self.model.parameters())
         self._current = list(model.parameters())
+        self._source = model  # of the buffers, which come and go
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the present weights; called once after every training step."""
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
         torch._foreach_lerp_(self._average, self._current, 1 - decay)
+        for kept, now in zip(self.model.buffers(), self._source.buffers(), strict=True):
+            kept.copy_(now)
         self.n_updates += 1
 
 
@@ -228,24 +258,33 @@ def train(
     Raises
     ------
     ValueError
-        If the data are empty or not finite, a count is not an integer in its range, or ``lr`` is not
-        positive and finite.
+        If the data are empty, not finite or not in the precision of the model, a count is not an integer
+        in its range, ``lr`` is not positive and finite, or ``loss`` returns anything but one number for
+        each sample.
 
     References
     ----------
     Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, equation 5.
     """
     draw = sample if callable(sample) else _minibatches(sample)
-    require_integer("n_steps", n_steps, 0)
-    require_integer("batch", batch, 1)
-    require(0 < lr < math.inf, "lr must be finite and > 0", lr)
+    n_steps, batch = integer("n_steps", n_steps, 0), integer("batch", batch, 1)
+    lr = positive("lr", lr)
     adam = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     losses = torch.empty(n_steps, dtype=torch.float64)
     for i in progress(range(n_steps), "training"):
         rate = min(1, (i + 1) / WARM_UP) * (1 + math.cos(math.pi * i / n_steps)) / 2
         adam.param_groups[0]["lr"] = lr * rate
         x_0 = draw(batch, generator=generator)
-        value = loss(model, x_0, generator=generator).mean()
+        try:
+            each = loss(model, x_0, generator=generator)
+        except RuntimeError:
+            match_dtype(
+                model, "the model", "sample", x_0
+            )  # the likely cause, in a sentence
+            raise
+        got, want = tuple(each.shape), tuple(x_0.shape[:1])
+        require(got == want, f"loss must return shape {want}", f"shape {got}")
+        value = each.mean()
         adam.zero_grad()
         value.backward()
         adam.step()
@@ -256,8 +295,8 @@ def train(
 
 
 def _minibatches(data):
-    require(len(data) > 0, "sample must not be empty", f"shape {tuple(data.shape)}")
-    require_finite("sample", data)
+    got = f"shape {tuple(state('sample', data).shape)}"
+    require(len(data) > 0, "sample must not be empty", got)
 
     def draw(n, *, generator):
         index = torch.randint(

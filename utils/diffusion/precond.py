@@ -5,16 +5,26 @@ Every habit is one column of Karras et al. 2022, table 1, or an addition to it i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from utils.diffusion.validate import Level, against, require_alike, require_level
-from utils.validate import require, require_finite, require_integer
+from utils.diffusion.validate import (
+    Level,
+    against,
+    as_given,
+    level,
+    model,
+    positive,
+    positives,
+    state,
+    states,
+)
+from utils.validate import integer
 
 Coefficient = Callable[[Tensor], Tensor]
 
@@ -26,16 +36,18 @@ class Precond:
     .. math:: D(x; \sigma) = c_{\mathrm{skip}}(\sigma)\,x + c_{\mathrm{out}}(\sigma)\,
               F\bigl(c_{\mathrm{in}}(\sigma)\,x;\ c_{\mathrm{noise}}(\sigma)\bigr)
 
+    They take numbers, too; they are calculated in float64 and have the precision of what they get.
+
     Parameters
     ----------
-    c_skip, c_out, c_in, c_noise : functions that map a tensor of levels ``sigma > 0`` to a tensor of
-        the same shape.
+    c_skip, c_out, c_in, c_noise : functions that map a float64 tensor of levels ``sigma > 0`` to a
+        tensor of the same shape.
     sigma_data : standard deviation of the data that they are made for.
 
     Raises
     ------
     ValueError
-        If ``sigma_data`` is not positive and finite.
+        If ``sigma_data`` is not positive and finite; when a function is called: if a level is not.
 
     References
     ----------
@@ -49,7 +61,9 @@ class Precond:
     sigma_data: float = 1.0
 
     def __post_init__(self):
-        _require_scale(self.sigma_data)
+        positive("sigma_data", self.sigma_data)
+        for name in ("c_skip", "c_out", "c_in", "c_noise"):
+            object.__setattr__(self, name, _of_levels(getattr(self, name)))
 
     def target(
         self,
@@ -61,21 +75,31 @@ class Precond:
 
         .. math:: \frac{x_0 - c_{\mathrm{skip}}\,(x_0 + \sigma\,\varepsilon)}{c_{\mathrm{out}}}
         """
-        require_alike(x_0=x_0, eps=eps)
-        sigma = against(require_level("sigma", sigma, x_0), x_0)
-        c_skip = self.c_skip(sigma)
-        return ((1 - c_skip) * x_0 - c_skip * sigma * eps) / self.c_out(sigma)
+        x_0, eps = states(x_0=x_0, eps=eps)
+        sigma = level("sigma", sigma, x_0)
+        c_skip, c_out = self.c_skip(sigma), self.c_out(sigma)
+        of_x_0, of_eps = (1 - c_skip) / c_out, c_skip * sigma / c_out
+        value = against(of_x_0, x_0) * x_0 - against(of_eps, x_0) * eps
+        return value.to(x_0.dtype)
 
-    def weight(self, sigma: Float[Tensor, "*levels"]) -> Float[Tensor, "*levels"]:
+    def weight(
+        self, sigma: float | Float[Tensor, "*levels"]
+    ) -> Float[Tensor, "*levels"]:
         r"""Weight of the denoising loss under which ``F`` sees a plain squared error.
 
         .. math:: \lambda(\sigma) = c_{\mathrm{out}}(\sigma)^{-2}
 
         All columns of Karras et al. 2022, table 1, have this weight: ``1 / sigma^2`` for VP and VE.
         """
-        require_finite("sigma", sigma)
-        require(sigma > 0, "sigma must be > 0", sigma)
-        return self.c_out(sigma) ** -2
+        return as_given(sigma, self.c_out(positives("sigma", sigma)) ** -2)
+
+
+def _of_levels(c):
+    @wraps(c)
+    def coefficient(sigma):
+        return as_given(sigma, c(positives("sigma", sigma)))
+
+    return coefficient
 
 
 class Preconditioned(nn.Module):
@@ -92,8 +116,9 @@ class Preconditioned(nn.Module):
     Raises
     ------
     ValueError
-        When called: if a level is not positive and finite, or neither one number nor one for each
-        sample.
+        When called: if ``x`` is not finite or not in the precision of the network, a level is not
+        positive and finite, or neither one number nor one for each sample, or ``F`` returns another
+        shape or dtype than it is given.
 
     References
     ----------
@@ -108,15 +133,11 @@ class Preconditioned(nn.Module):
         self, x: Float[Tensor, " B *event"], sigma: Level
     ) -> Float[Tensor, " B *event"]:
         """Estimate of ``E[x_0 | x_0 + sigma eps = x]``."""
-        p, level = self.precond, require_level("sigma", sigma, x)
-        sigma = against(level, x)
-        F_x = self.F(p.c_in(sigma) * x, p.c_noise(level))
-        return p.c_skip(sigma) * x + p.c_out(sigma) * F_x
-
-
-def _require_scale(sigma_data):
-    rule = "sigma_data must be finite and > 0"
-    require(0 < sigma_data < math.inf, rule, sigma_data)
+        F, sigma = model("F", self.F, state("x", x)), level("sigma", sigma, x)
+        p = self.precond
+        F_x = F(against(p.c_in(sigma), x) * x, p.c_noise(sigma).to(x.dtype))
+        D_x = against(p.c_skip(sigma), x) * x + against(p.c_out(sigma), x) * F_x
+        return D_x.to(x.dtype)
 
 
 def _quarter_log(sigma):
@@ -149,8 +170,7 @@ def edm(sigma_data: float = 0.5) -> Precond:
     ----------
     Karras et al. 2022, table 1 and appendix B.6.
     """
-
-    _require_scale(sigma_data)
+    sigma_data = positive("sigma_data", sigma_data)
 
     def total(sigma):
         return (sigma**2 + sigma_data**2).sqrt()
@@ -191,12 +211,12 @@ def eps_vp(M: int = 1000) -> Precond:
     ----------
     Karras et al. 2022, table 1; Ho et al. 2020, equation 12.
     """
-    require_integer("M", M, 2)
-    beta_min, beta_d = 0.1, 19.9
+    M, beta_min, beta_d = integer("M", M, 2), 0.1, 19.9
 
     def t(sigma):
-        root = (beta_min**2 + 2 * beta_d * (sigma**2).log1p()).sqrt()
-        return (root - beta_min) / beta_d
+        B = (sigma**2).log1p()
+        # the root of the quadratic in the form that does not cancel
+        return 2 * B / (beta_min + (beta_min**2 + 2 * beta_d * B).sqrt())
 
     return Precond(
         c_skip=torch.ones_like,
@@ -276,39 +296,4 @@ def flow_pred() -> Precond:
         c_out=lambda sigma: -sigma / (1 + sigma),
         c_in=lambda sigma: 1 / (1 + sigma),
         c_noise=_quarter_log,
-    )
-
-
-def x0_pred(sigma_data: float = 0.5) -> Precond:
-    r"""The network predicts the clean data themselves: no help from the preconditioning.
-
-    .. math:: c_{\mathrm{skip}} = 0, \quad c_{\mathrm{out}} = 1, \quad
-              c_{\mathrm{in}} = \frac{1}{\sqrt{\sigma^2 + \sigma_d^2}}, \quad
-              c_{\mathrm{noise}} = \tfrac14 \log\sigma
-
-    Parameters
-    ----------
-    sigma_data : standard deviation of the data, > 0.
-
-    Returns
-    -------
-    Precond
-        The four functions.
-
-    Raises
-    ------
-    ValueError
-        If ``sigma_data`` is not positive and finite.
-
-    References
-    ----------
-    Salimans and Ho 2022, section 4.
-    """
-    _require_scale(sigma_data)
-    return Precond(
-        c_skip=torch.zeros_like,
-        c_out=torch.ones_like,
-        c_in=edm(sigma_data).c_in,
-        c_noise=_quarter_log,
-        sigma_data=sigma_data,
     )

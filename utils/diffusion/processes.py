@@ -11,6 +11,8 @@ and in the unscaled coordinate ``x_t / s`` all pairs are one and the same proces
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from inspect import unwrap
 
 import torch
 from jaxtyping import Float
@@ -20,10 +22,18 @@ from utils.diffusion.validate import (
     Denoiser,
     Level,
     against,
-    require_alike,
-    require_time,
+    as_given,
+    band,
+    model,
+    on_clock,
+    positive,
+    reached,
+    state,
+    states,
+    time,
+    times,
 )
-from utils.validate import require, require_finite
+from utils.validate import require
 
 Curve = Callable[[Tensor], Tensor]
 HIGHEST = 1e4  # the level up to which the package promises finite results
@@ -35,14 +45,22 @@ class Process:
 
     .. math:: x_t = s(t)\,(x_0 + \sigma(t)\,\varepsilon), \qquad \varepsilon \sim \mathcal N(0, I)
 
+    Its curves take numbers, too; they are calculated in float64 and have the precision of what they get.
+
     Parameters
     ----------
-    s, ds : the scale and its derivative.
+    s, ds : the scale and its derivative, functions of a float64 tensor of times in [0, ``t_max``].
     sigma, dsigma2 : the level and the derivative of its square, which stays finite where ``sigma`` is
         0 and its own derivative does not.
-    sigma_inv : time at which the level is reached.
+    sigma_inv : time at which the level is reached, a function of levels.
     t_max : end of the clock.
     name : what to call it in a legend.
+
+    Raises
+    ------
+    ValueError
+        If ``t_max`` is not finite and > 0; when a curve is called: if a time is not on the clock, or a
+        level not in the range of ``sigma``.
 
     References
     ----------
@@ -57,25 +75,49 @@ class Process:
     t_max: float
     name: str
 
-    def f(self, t: Tensor) -> Tensor:
+    def __post_init__(self):
+        positive("t_max", self.t_max)
+        for name in ("s", "ds", "sigma", "dsigma2"):
+            object.__setattr__(self, name, self._on_clock(getattr(self, name)))
+        object.__setattr__(self, "sigma_inv", self._in_range(self.sigma_inv))
+
+    def f(self, t: Level) -> Tensor:
         """Drift coefficient of ``dx = f x dt + g dw``."""
-        return self.ds(t) / self.s(t)
+        wide = on_clock("t", t, self.t_max)
+        return as_given(t, self.ds(wide) / self.s(wide))
 
-    def g2(self, t: Tensor) -> Tensor:
+    def g2(self, t: Level) -> Tensor:
         """Square of its diffusion coefficient."""
-        return self.s(t) ** 2 * self.dsigma2(t)
+        wide = on_clock("t", t, self.t_max)
+        return as_given(t, self.s(wide) ** 2 * self.dsigma2(wide))
 
-    def dsigma(self, t: Tensor) -> Tensor:
-        """Derivative of the level, where that is > 0."""
-        return self.dsigma2(t) / (2 * self.sigma(t))
+    def _on_clock(self, curve):
+        curve = unwrap(
+            curve
+        )  # ``dataclasses.replace`` hands on curves of another clock
+
+        @wraps(curve)
+        def wrapped(t):
+            return as_given(t, curve(on_clock("t", t, self.t_max)))
+
+        return wrapped
+
+    def _in_range(self, inverse):
+        inverse = unwrap(inverse)
+
+        @wraps(inverse)
+        def wrapped(sigma):
+            t = inverse(reached("sigma", sigma, self))
+            return as_given(sigma, t.clamp(0, self.t_max))
+
+        return wrapped
 
 
 def _linear_rate(beta_min, beta_d):
     """``beta(t)``, its integral ``B(t)`` and the inverse of that."""
+    beta_min, beta_d = positive("beta_min", beta_min), positive("beta_d", beta_d, True)
     for name, value in (("beta_min", beta_min), ("beta_d", beta_d)):
-        require_finite(name, value)
-    require(beta_min > 0, "beta_min must be > 0", beta_min)
-    require(beta_d >= 0, "beta_d must be >= 0", beta_d)
+        require(value < 400, f"{name} must be < 400, or exp(B) overflows", value)
 
     def beta(t):
         return beta_min + beta_d * t
@@ -192,12 +234,8 @@ def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> Process:
     ----------
     Song et al. 2021, equation 9 and appendix C.
     """
-    for name, value in (("sigma_min", sigma_min), ("sigma_max", sigma_max)):
-        require_finite(name, value)
-    require(sigma_min > 0, "sigma_min must be > 0", sigma_min)
-    ok = sigma_max > sigma_min
-    require(ok, f"sigma_max must be > sigma_min = {sigma_min}", sigma_max)
-    rate = math.log(sigma_max / sigma_min)
+    sigma_min, sigma_max = band(sigma_min, sigma_max)
+    rate = math.log(sigma_max) - math.log(sigma_min)
     return Process(
         s=torch.ones_like,
         ds=torch.zeros_like,
@@ -288,7 +326,7 @@ def flow() -> Process:
 
 
 def forward_kernel(
-    process: Process, t: Float[Tensor, "*n"]
+    process: Process, t: float | Float[Tensor, "*n"]
 ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
     r"""Coefficient of ``x_0`` and standard deviation of ``x_t`` given ``x_0``.
 
@@ -297,12 +335,12 @@ def forward_kernel(
     Parameters
     ----------
     process : choice of ``s`` and ``sigma``.
-    t : times in [0, ``process.t_max``], a vector or a 0-d tensor.
+    t : times in [0, ``process.t_max``], a number or a tensor of any shape.
 
     Returns
     -------
     tuple
-        ``s(t)`` and ``s(t) sigma(t)``.
+        ``s(t)`` and ``s(t) sigma(t)``, in the precision of ``t``.
 
     Raises
     ------
@@ -313,9 +351,9 @@ def forward_kernel(
     ----------
     Karras et al. 2022, appendix B.1.
     """
-    t = require_time("t", t, process, t)
-    s = process.s(t)
-    return s, s * process.sigma(t)
+    wide = times("t", t, process)
+    s, sigma = process.s(wide), process.sigma(wide)
+    return as_given(t, s), as_given(t, s * sigma)
 
 
 def perturb(
@@ -343,16 +381,16 @@ def perturb(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not go together, or a time is out of range.
+        If a value is not finite, shapes or dtypes do not go together, or a time is out of range.
 
     References
     ----------
     Karras et al. 2022, appendix B.1; Ho et al. 2020, equation 4.
     """
-    require_alike(x_0=x_0, eps=eps)
-    t = require_time("t", t, process, x_0)
-    s, sigma = against(process.s(t), x_0), against(process.sigma(t), x_0)
-    return s * (x_0 + sigma * eps)
+    x_0, eps = states(x_0=x_0, eps=eps)
+    t = time("t", t, process, x_0)
+    s, std = process.s(t), process.s(t) * process.sigma(t)
+    return (against(s, x_0) * x_0 + against(std, x_0) * eps).to(x_0.dtype)
 
 
 def ode_velocity(
@@ -378,16 +416,17 @@ def ode_velocity(
     Raises
     ------
     ValueError
-        If a value is not finite, shapes do not go together, or a time is out of range.
+        If a value is not finite, shapes or dtypes do not go together, a time is out of range, or ``D``
+        returns another shape or dtype than it is given.
 
     References
     ----------
     Karras et al. 2022, equation 4 and appendix B.4.
     """
-    require_finite("x_t", x_t)
-    t = require_time("t", t, process, x_t)
+    D, t = model("D", D, state("x_t", x_t)), time("t", t, process, x_t)
     s, sigma = process.s(t), process.sigma(t)
     require(sigma > 0, "t must be > 0 where sigma(0) = 0", t)
     growth = process.dsigma2(t) / (2 * sigma**2)  # of log sigma
     linear, pull = against(growth + process.f(t), x_t), against(growth * s, x_t)
-    return linear * x_t - pull * D(x_t / against(s, x_t), sigma)
+    v = linear * x_t - pull * D(x_t / against(s, x_t), sigma)
+    return v.to(x_t.dtype)

@@ -6,8 +6,9 @@ Most work in the unscaled coordinate, where one ODE serves every process:
 
 ``x`` is at level ``sigmas[0]`` already, ``step(x, a, b)`` takes it from level ``a`` to the next level ``b``,
 and a last level 0 is reached by a jump to ``D(x, a)``. The samplers of the ODE also run up an increasing
-grid, which encodes data. ``D`` receives levels as 0-d float64 tensors. No graph of gradients is kept;
-forward-mode differentiation passes through.
+grid, which encodes data. ``D`` receives levels as 0-d float64 tensors, and states in their own precision;
+between its calls half precision is widened to single. No graph of gradients is kept; forward-mode
+differentiation passes through.
 
 With ``record=True`` every sampler returns all its states, the given ``x`` first, stacked along a new
 first axis: whole trajectories, and no hook into the loop.
@@ -25,46 +26,43 @@ from torch import Tensor
 from utils.diffusion.processes import Process, ode_velocity
 from utils.diffusion.validate import (
     Denoiser,
-    require_grid,
-    require_monotone,
-    require_time,
+    levels,
+    model,
+    monotone,
+    positive,
+    rows,
+    state,
+    times,
+    widened,
 )
-from utils.validate import require, require_finite, require_integer
+from utils.validate import integer, real, require
 
 State = Float[Tensor, " B *event"]
 Levels = Float[Tensor, " n"]
 Path = Float[Tensor, "..."]
+ONE = torch.ones((), dtype=torch.float64)
 
 
-def _walk(step, x, levels, record, name="x"):
-    """Apply ``step(x, *level)`` for each level in turn; the last state, or all of them."""
-    require_finite(name, x)
+def _walk(step, x, steps, record):
+    """Apply ``step(x, *levels)`` for each of ``steps``; the last state, or all of them."""
+    dtype, x = x.dtype, widened(x)
     path = [x]
     with torch.no_grad():
-        for level in levels:
-            x = step(x, *level)
+        for between in steps:
+            x = step(x, *between)
             if record:
                 path.append(x)
-    return torch.stack(path) if record else x
+    return (torch.stack(path) if record else x).to(dtype)
 
 
 def _pairs(sigmas, rising=False):
     """Neighbouring levels ``(a, b)`` of a grid, once it is known to be one."""
-    require_grid("sigmas", sigmas, rising=rising)
-    return list(pairwise(sigmas.double()))
+    return list(pairwise(levels("sigmas", sigmas, rising=rising)))
 
 
 def _clock(ts, process, rising=False):
     """Neighbouring times ``(t, u)``, once they are known to be on the clock of the process."""
-    require_monotone("ts", ts, rising=rising)
-    require_time("ts", ts, process, ts)
-    return list(pairwise(ts.double()))
-
-
-def _require_range(least, **values):
-    for name, value in values.items():
-        require_finite(name, value)
-        require(value >= least, f"{name} must be >= {least}", value)
+    return list(pairwise(times("ts", monotone("ts", ts, rising=rising), process)))
 
 
 def _noise(x, generator):
@@ -74,6 +72,11 @@ def _noise(x, generator):
 def _euler(x, D_x, a, b):
     """From ``a`` to ``b`` along the line through ``x`` and ``D_x``; exactly ``D_x`` at 0."""
     return D_x + b / a * (x - D_x)
+
+
+def _fresh(a, b):
+    """``sqrt(1 - b^2 / a^2)``, in factors: squares of levels overflow, and their difference cancels."""
+    return ((a - b) / a * (1 + b / a)).sqrt()
 
 
 def _heun(D, x, a, b):
@@ -106,17 +109,20 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Song, Meng and Ermon 2021, equation 13; Karras et al. 2022, algorithm 1 without its lines 6 to 8.
     """
 
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
+
     def step(x, a, b):
         return _euler(x, D(x, a), a, b)
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    return _walk(step, x, pairs, record)
 
 
 def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -140,17 +146,20 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Karras et al. 2022, algorithm 1.
     """
 
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
+
     def step(x, a, b):
         return _heun(D, x, a, b)
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    return _walk(step, x, pairs, record)
 
 
 def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -174,21 +183,24 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Lu et al., DPM-Solver, 2022, algorithm 1.
     """
 
-    def step(x, a, b):
-        D_x, m = D(x, a), (a * b).sqrt()
-        if b == 0:
-            return D_x
-        y = _euler(x, D_x, a, m)
-        return x + (b - a) * (y - D(y, m)) / m
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    def step(x, a, b):
+        D_x, m = D(x, a), a.sqrt() * b.sqrt()
+        if b == 0:
+            return _euler(x, D_x, a, b)
+        y = _euler(x, D_x, a, m)
+        return x + (b - a) * ((y - D(y, m)) / m)
+
+    return _walk(step, x, pairs, record)
 
 
 def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -212,20 +224,23 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 1.
     """
 
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
+
     def step(x, a, b):
-        D_x, m = D(x, a), (a * b).sqrt()
+        D_x, m = D(x, a), a.sqrt() * b.sqrt()
         if b > 0:
             D_x = D(_euler(x, D_x, a, m), m)
         return _euler(x, D_x, a, b)
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    return _walk(step, x, pairs, record)
 
 
 def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
@@ -251,25 +266,26 @@ def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 2.
     """
-
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
     last = None
 
     def step(x, a, b):
         nonlocal last
         D_x = target = D(x, a)
+        h = ((a - b) / b).log1p()  # of levels that are close, a / b keeps few digits
         if last is not None and b > 0:
-            r = (a / b).log() / (last[0] / a).log()
-            target = D_x + r / 2 * (D_x - last[1])
-        last = a, D_x
+            target = D_x + h / last[0] / 2 * (D_x - last[1])
+        last = h, D_x
         return _euler(x, target, a, b)
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    return _walk(step, x, pairs, record)
 
 
 def rk4_logsigma(
@@ -295,17 +311,20 @@ def rk4_logsigma(
     Raises
     ------
     ValueError
-        If a value is not finite or ``sigmas`` is not such a grid.
+        If a value is not finite, ``sigmas`` is not such a grid, or ``D`` returns another shape or dtype
+        than it is given.
 
     References
     ----------
     Hairer, Norsett and Wanner 1993, section II.1.
     """
 
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
+
     def step(x, a, b):
-        D_x, m, h = D(x, a), (a * b).sqrt(), (b / a).log()
+        D_x, m, h = D(x, a), a.sqrt() * b.sqrt(), (b / a).log()
         if b == 0:
-            return D_x
+            return _euler(x, D_x, a, b)
         k1 = x - D_x
         y = x + h / 2 * k1
         k2 = y - D(y, m)
@@ -314,7 +333,7 @@ def rk4_logsigma(
         y = x + h * k3
         return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + y - D(y, b))
 
-    return _walk(step, x, _pairs(sigmas, rising=True), record)
+    return _walk(step, x, pairs, record)
 
 
 def ancestral(
@@ -332,8 +351,8 @@ def ancestral(
     .. math:: x_b = D + \frac{\mathrm{down}}a\,(x_a-D) + \mathrm{up}\,z, \qquad
               \mathrm{up} = \eta\,b\sqrt{1-b^2/a^2},\ \mathrm{down} = \sqrt{b^2-\mathrm{up}^2}
 
-    With ``eta = 1`` the mean and the variance are those of ``q(x_b | x_a, x_0 = D)``; with ``eta = 0`` this is
-    ``euler``.
+    With ``eta = 1`` the mean and the variance are those of ``q(x_b | x_a, x_0 = D)``; with ``eta = 0`` the
+    noise ``posterior`` vanishes, and this is ``euler``.
 
     Parameters
     ----------
@@ -355,28 +374,29 @@ def ancestral(
     Raises
     ------
     ValueError
-        If a value is not finite, ``eta`` is out of range, ``noise`` is unknown or ``sigmas`` is not such a grid.
+        If a value is not finite, ``eta`` is out of range, ``noise`` is unknown, ``sigmas`` is not such a
+        grid, or ``D`` returns another shape or dtype than it is given.
 
     References
     ----------
     Ho et al. 2020, algorithm 2; Song, Meng and Ermon 2021, equations 12 and 16; Song et al. 2021,
     appendix E.
     """
-    _require_range(0, eta=eta)
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
+    eta = positive("eta", eta, zero=True)
     kinds = ("posterior", "vp", "ve")
     require(noise in kinds, f"noise must be one of {', '.join(kinds)}", noise)
-    pairs = _pairs(sigmas)
     for i, (a, b) in enumerate(pairs):
-        most = (1 - (b / a) ** 2).rsqrt()
+        most = 1 / _fresh(a, b)
         ok = eta <= most or b == 0
         require(ok, f"eta must be <= {most:.6g} at step {i}", eta)
 
     def step(x, a, b):
-        up = eta * b * (1 - (b / a) ** 2).sqrt()
-        down = (b**2 - up**2).clamp(min=0).sqrt()
+        part = _fresh(a, b)
+        up, down = eta * b * part, b * (1 - (eta * part) ** 2).clamp(min=0).sqrt()
         if noise != "posterior" and b > 0:
-            shrink = (1 + b**2) / (1 + a**2) if noise == "vp" else 1
-            up = ((a**2 - b**2) * shrink).sqrt()
+            shrink = b.hypot(ONE) / a.hypot(ONE) if noise == "vp" else 1
+            up = a * part * shrink
         return _euler(x, D(x, a), a, down) + up * _noise(x, generator)
 
     return _walk(step, x, pairs, record)
@@ -419,21 +439,23 @@ def edm_stochastic(
     Raises
     ------
     ValueError
-        If a value is not finite, a parameter is out of range or ``sigmas`` is not such a grid.
+        If a value is not finite, a parameter is out of range, ``sigmas`` is not such a grid, or ``D``
+        returns another shape or dtype than it is given.
 
     References
     ----------
     Karras et al. 2022, algorithm 2.
     """
-    _require_range(0, S_churn=S_churn, S_min=S_min, S_noise=S_noise)
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
+    S_churn, S_min = positive("S_churn", S_churn, True), positive("S_min", S_min, True)
+    S_max, S_noise = real("S_max", S_max), positive("S_noise", S_noise, True)
     require(S_max >= S_min, f"S_max must be >= S_min = {S_min}", S_max)
-    pairs = _pairs(sigmas)
     churn = min(S_churn / len(pairs), math.sqrt(2) - 1)
 
     def step(x, a, b):
         if churn > 0 and S_min <= a <= S_max:
-            a, low = a * (1 + churn), a
-            x = x + S_noise * (a**2 - low**2).sqrt() * _noise(x, generator)
+            up = a * math.sqrt(churn * (2 + churn))  # the root of (1 + churn)^2 - 1
+            x, a = x + S_noise * up * _noise(x, generator), a * (1 + churn)
         return _heun(D, x, a, b)
 
     return _walk(step, x, pairs, record)
@@ -472,14 +494,15 @@ def euler_maruyama(
     Raises
     ------
     ValueError
-        If a value is not finite, ``c`` is negative or ``ts`` is not such a grid.
+        If a value is not finite, ``c`` is negative, ``ts`` is not such a grid, or ``D`` returns another
+        shape or dtype than it is given.
 
     References
     ----------
     Song et al. 2021, equation 6; Anderson 1982.
     """
-    _require_range(0, c=c)
-    pairs = _clock(ts, process)
+    D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process)
+    c = positive("c", c, zero=True)
 
     def step(x_t, t, u):
         s, sigma, g2, h = process.s(t), process.sigma(t), process.g2(t), t - u
@@ -487,7 +510,7 @@ def euler_maruyama(
         drift = process.f(t) * x_t - (1 + c**2) / 2 * g2 * score
         return x_t - h * drift + c * (g2 * h).sqrt() * _noise(x_t, generator)
 
-    return _walk(step, x_t, pairs, record, "x_t")
+    return _walk(step, x_t, pairs, record)
 
 
 def ode_general(
@@ -525,12 +548,14 @@ def ode_general(
     Raises
     ------
     ValueError
-        If a value is not finite, ``solver`` is unknown or ``ts`` is not such a grid.
+        If a value is not finite, ``solver`` is unknown, ``ts`` is not such a grid, or ``D`` returns
+        another shape or dtype than it is given.
 
     References
     ----------
     Karras et al. 2022, algorithm 1 and equation 4.
     """
+    D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process, rising=True)
     require(solver in ("euler", "heun"), "solver must be euler or heun", solver)
 
     def step(x_t, t, u):
@@ -540,7 +565,7 @@ def ode_general(
             return y
         return x_t + (u - t) / 2 * (v + ode_velocity(D, process, y, u))
 
-    return _walk(step, x_t, _clock(ts, process, rising=True), record, "x_t")
+    return _walk(step, x_t, pairs, record)
 
 
 def predictor_corrector(
@@ -560,7 +585,8 @@ def predictor_corrector(
               h = 2\Bigl(\mathrm{snr}\,\frac{\overline{\|z\|}}{\overline{\|\nabla\log p_b(x)\|}}\Bigr)^2
 
     The norms are means over the batch, as in the code of the paper: taken row by row, the rule makes
-    steps without bound where the score vanishes.
+    steps without bound where the score vanishes. Where it vanishes for the whole batch, ``D(x, b) = x``,
+    the rule has no limit, and ``D`` is refused.
 
     Parameters
     ----------
@@ -582,26 +608,29 @@ def predictor_corrector(
     Raises
     ------
     ValueError
-        If a value is not finite, ``snr`` or ``n_corr`` is out of range or ``sigmas`` is not such a grid.
+        If a value is not finite, ``snr`` or ``n_corr`` is out of range, ``sigmas`` is not such a grid,
+        ``D`` returns another shape or dtype than it is given, or a batch as it is.
 
     References
     ----------
     Song et al. 2021, algorithm 2, with the corrector of algorithm 4.
     """
-    require_finite("snr", snr)
-    require(snr > 0, "snr must be > 0", snr)
-    require_integer("n_corr", n_corr, 0)
+    D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
+    snr, n_corr = positive("snr", snr), integer("n_corr", n_corr, 0)
 
     def step(x, a, b):
-        x = predictor(D, x, torch.stack([a, b]))
+        pair = torch.stack([a, b])
+        x = model("predictor", lambda y: predictor(D, y, pair), x)(x)
         for _ in range(n_corr if b > 0 else 0):
-            score, z = (D(x, b) - x) / b**2, _noise(x, generator)
-            norms = [y.flatten(1).norm(dim=1).mean() for y in (z, score)]
+            score, z = (D(x, b) - x).double() / b**2, _noise(x, generator)
+            norms = [rows(y).double().norm(dim=1).mean() for y in (z, score)]
+            ok = len(x) == 0 or norms[1] > 0
+            require(ok, "D must not return the whole batch as it is", f"level {b:.6g}")
             h = 2 * (snr * norms[0] / norms[1]) ** 2
-            x = x + h * score + (2 * h).sqrt() * z
+            x = (x + h * score + (2 * h).sqrt() * z).to(x.dtype)
         return x
 
-    return _walk(step, x, _pairs(sigmas), record)
+    return _walk(step, x, pairs, record)
 
 
 def langevin(
@@ -636,15 +665,15 @@ def langevin(
     Raises
     ------
     ValueError
-        If a value is not finite, ``step`` is not > 0 or ``n_steps`` is not an integer >= 1.
+        If a value is not finite, ``step`` is not > 0, ``n_steps`` is not an integer >= 1, or ``score``
+        returns another shape or dtype than it is given.
 
     References
     ----------
     Song and Ermon 2019, equation 4; Roberts and Tweedie 1996.
     """
-    require_finite("step", step)
-    require(step > 0, "step must be > 0", step)
-    require_integer("n_steps", n_steps, 1)
+    score = model("score", score, state("x", x))
+    step, n_steps = positive("step", step), integer("n_steps", n_steps, 1)
 
     def move(x):
         return x + step / 2 * score(x) + math.sqrt(step) * _noise(x, generator)
@@ -685,21 +714,22 @@ def annealed_langevin(
     Raises
     ------
     ValueError
-        If a value is not finite, ``sigmas`` is not such a grid, ``step`` is not > 0 or ``n_each`` is not an
-        integer >= 1.
+        If a value is not finite, ``sigmas`` is not such a grid, ``step`` is not > 0, ``n_each`` is not an
+        integer >= 1, or ``score`` returns another shape or dtype than it is given.
 
     References
     ----------
     Song and Ermon 2019, algorithm 1.
     """
-    require_grid("sigmas", sigmas, zero=False)
-    require_finite("step", step)
-    require(step > 0, "step must be > 0", step)
-    require_integer("n_each", n_each, 1)
-    levels = [(sigma,) for sigma in sigmas.double() for _ in range(n_each)]
+    score, sigmas = (
+        model("score", score, state("x", x)),
+        levels("sigmas", sigmas, zero=False),
+    )
+    step, n_each = positive("step", step), integer("n_each", n_each, 1)
 
     def move(x, sigma):
-        a = step * (sigma / levels[-1][0]) ** 2
+        a = step * (sigma / sigmas[-1]) ** 2
         return x + a / 2 * score(x, sigma) + a.sqrt() * _noise(x, generator)
 
-    return _walk(move, x, levels, record)
+    each = [(sigma,) for sigma in sigmas for _ in range(n_each)]
+    return _walk(move, x, each, record)

@@ -1,4 +1,4 @@
-"""The data: exact supports and areas, scikit-learn's own moons, the digits as they come."""
+"""The digits as they come, and their grey levels."""
 
 import math
 
@@ -7,9 +7,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
-from sklearn.datasets import load_digits, make_moons
+from sklearn.datasets import load_digits
 
-from utils.diffusion.data import checkerboard, dequantise, digits, quantise, two_moons
+from utils.diffusion.data import dequantise, digits, quantise
 
 LEVELS = torch.arange(17, dtype=torch.float64) / 8 - 1
 pytestmark = pytest.mark.usefixtures("global_generator_untouched")
@@ -17,64 +17,6 @@ pytestmark = pytest.mark.usefixtures("global_generator_untouched")
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def off_the_moons(x):
-    """Distance of points to the two half circles, by their implicit equations."""
-    x_1, x_2 = np.asarray(x).T
-    upper = np.where(x_2 >= -1e-12, abs(np.hypot(x_1, x_2) - 1), np.inf)
-    lower = np.where(x_2 <= 0.5 + 1e-12, abs(np.hypot(x_1 - 1, x_2 - 0.5) - 1), np.inf)
-    return upper, lower
-
-
-def test_moons_lie_on_the_half_circles_of_scikit_learn():
-    ours = off_the_moons(two_moons(4000, 0.0, generator=generator()))
-    theirs = off_the_moons(make_moons(500)[0])
-    for upper, lower in (ours, theirs):
-        assert np.minimum(upper, lower).max() < 1e-12
-    on_upper = ours[0] < 1e-12
-    assert stats.binomtest(int(on_upper.sum()), 4000).pvalue > 1e-6
-
-
-def test_moons_are_uniform_in_the_angle_and_blurred_normally():
-    x = two_moons(20_000, 0.0, generator=generator(1)).numpy()
-    upper, _ = off_the_moons(x)
-    angle = np.arctan2(x[:, 1], x[:, 0])[upper < 1e-12]
-    assert stats.kstest(angle / math.pi, "uniform").pvalue > 1e-6
-    blurred = two_moons(20_000, 0.3, generator=generator(1)).numpy()
-    assert stats.kstest((blurred - x).ravel() / 0.3, "norm").pvalue > 1e-6
-
-
-def test_checkerboard_has_eight_dark_squares_of_equal_weight():
-    x = checkerboard(40_000, generator=generator(2))
-    assert x.abs().max() <= 2
-    square = x.floor().long()
-    assert (square.sum(dim=1) % 2 == 0).all()
-    counts = torch.bincount(4 * (square[:, 0] + 2) + square[:, 1] + 2, minlength=16)
-    assert (counts > 0).sum() == 8
-    assert stats.chisquare(counts[counts > 0]).pvalue > 1e-6
-    within = (x - x.floor()).ravel()
-    assert stats.kstest(within, "uniform").pvalue > 1e-6
-
-
-def test_checkerboard_moments():
-    x = checkerboard(200_000, generator=generator(3))
-    product = x[:, 0] * x[:, 1]
-    for values, want in ((x[:, 0], 0), (x[:, 1], 0), (product, 1 / 4)):
-        z = (values.mean() - want) / (values.std() / math.sqrt(len(values)))
-        assert abs(z) < 5
-    for column in x.T:
-        assert stats.kstest(column / 4 + 0.5, "uniform").pvalue > 1e-6
-
-
-@pytest.mark.parametrize("law", [two_moons, checkerboard])
-def test_toys_are_reproducible_and_double(law):
-    x = law(7, generator=generator(4))
-    assert x.shape == (7, 2)
-    assert x.dtype == torch.float64
-    assert torch.equal(x, law(7, generator=generator(4)))
-    assert not torch.equal(x, law(7, generator=generator(5)))
-    assert law(0, generator=generator()).shape == (0, 2)
 
 
 def test_digits_are_the_whole_data_set_once():
@@ -134,10 +76,6 @@ def test_quantise_goes_to_the_nearest_level_and_to_the_ends():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: two_moons(-1, generator=generator()), "n must be an integer >= 0, got -1"),
-        (lambda: two_moons(2.5, generator=generator()), r"n must be an integer >= 0, got 2\.5"),
-        (lambda: two_moons(3, -0.1, generator=generator()), r"noise must be finite and >= 0, got -0\.1"),
-        (lambda: checkerboard(-2, generator=generator()), "n must be an integer >= 0, got -2"),
         (lambda: quantise(torch.tensor([0.0, math.nan])), "x must be finite, got nan"),
         (lambda: dequantise(torch.tensor([math.inf]), generator=generator()), "x must be finite, got inf"),
     ],

@@ -179,7 +179,7 @@ ID = lambda x, sigma: x  # noqa: E731
         (linear_betas, {"hi": 1.0}, "hi must be in (0, 1), got 1.0"),
         (linear_betas, {"lo": 0.5, "hi": 0.2}, "hi must be >= lo = 0.5, got 0.2"),
         (cosine_alpha_bar, {"T": 0}, "T must be an integer >= 1, got 0"),
-        (cosine_alpha_bar, {"T": 3, "offset": -1.0}, "offset must be >= 0, got -1.0"),
+        (cosine_alpha_bar, {"T": 3, "offset": -1.0}, "offset must be finite and >= 0, got -1.0"),
         (cosine_alpha_bar, {"T": 3, "beta_clip": 1.0}, "beta_clip must be in (0, 1), got 1.0"),
         (alpha_bar_to_sigma, {"alpha_bar": torch.tensor([0.5, 0.0])}, "alpha_bar must be in (0, 1], got 0.0"),
         (alpha_bar_to_sigma, {"alpha_bar": torch.tensor([1.5, 0.5])}, "alpha_bar must be in (0, 1], got 1.5"),

@@ -156,7 +156,7 @@ X = torch.ones(2, 2)
     [
         (divergence_hutchinson, (torch.sin, X, X[:1]), "v must have the shape of x, got shape (1, 2)"),
         (divergence_exact, (torch.sin, X * math.inf), "x must be finite, got inf"),
-        (ode_log_prob, (MIXTURE, X, 0.0), "sigma_min must be > 0, got 0.0"),
+        (ode_log_prob, (MIXTURE, X, 0.0), "sigma_min must be finite and > 0, got 0.0"),
         (ode_log_prob, (MIXTURE, X, 2.0, 1.0), "sigma_max must be > sigma_min = 2.0, got 1.0"),
         (ode_log_prob, (MIXTURE, X, 1.0, 2.0, 0), "n_steps must be an integer >= 1, got 0"),
     ],

@@ -18,11 +18,9 @@ from utils.diffusion.losses import (
     denoising_sm,
     discrete_sigma,
     explicit_sm,
-    flow_sigma,
     implicit_sm,
     lognormal_sigma,
     sliced_sm,
-    ve_sigma,
     vp_sigma,
 )
 from utils.diffusion.precond import edm
@@ -363,8 +361,6 @@ N = 20_000
 LAWS = {
     "edm": (lognormal_sigma, {}, stats.lognorm(1.2, scale=math.exp(-1.2))),
     "lognormal": (lognormal_sigma, {"P_mean": 0.5, "P_std": 2.0}, stats.lognorm(2.0, scale=math.exp(0.5))),
-    "ve": (ve_sigma, {}, stats.loguniform(0.02, 100)),
-    "ve_narrow": (ve_sigma, {"sigma_min": 0.5, "sigma_max": 3.0}, stats.loguniform(0.5, 3)),
 }  # fmt: skip
 
 
@@ -384,12 +380,6 @@ def test_vp_levels_are_uniform_in_time(eps_t):
     assert stats.kstest(t, stats.uniform(eps_t, 1 - eps_t).cdf).pvalue > 1e-6
     assert sigma.max() <= 152.167
     assert vp_sigma(N, generator=generator(4)).min() >= 0.00100050 * (1 - 1e-5)
-
-
-def test_flow_levels_have_the_density_of_uniform_times():
-    sigma = flow_sigma(N, generator=generator(5)).numpy()
-    assert stats.kstest(sigma, lambda s: s / (1 + s)).pvalue > 1e-6
-    assert (sigma > 0).all()
 
 
 def test_logit_normal_times_are_lognormal_levels():
@@ -426,7 +416,7 @@ def test_discrete_levels():
 
 
 def test_levels_are_reproducible():
-    for law in (lognormal_sigma, vp_sigma, ve_sigma, flow_sigma):
+    for law in (lognormal_sigma, vp_sigma):
         sigma = law(5, generator=generator(8))
         assert sigma.dtype == torch.float64
         assert torch.equal(sigma, law(5, generator=generator(8)))
@@ -488,9 +478,6 @@ def bad(call, message):
         bad(lambda: lognormal_sigma(-1, generator=generator()), "n must be an integer >= 0, got -1"),
         bad(lambda: vp_sigma(3, 0.0, generator=generator()), r"eps_t must be in \(0, 1\), got 0\.0"),
         bad(lambda: vp_sigma(3, 1.0, generator=generator()), r"eps_t must be in \(0, 1\), got 1\.0"),
-        bad(lambda: ve_sigma(3, 0.0, generator=generator()), r"sigma_min must be finite and > 0, got 0\.0"),
-        bad(lambda: ve_sigma(3, 2.0, 1.0, generator=generator()), r"sigma_max must be finite and > sigma_min, got 1\.0"),
-        bad(lambda: flow_sigma(1.5, generator=generator()), r"n must be an integer >= 0, got 1\.5"),
         bad(lambda: discrete_sigma(3, A_BAR - 0.5, generator=generator()), r"sigmas must be > 0, got 0\.0"),
         bad(lambda: discrete_sigma(3, A_BAR[:0], generator=generator()), r"sigmas must be a non-empty vector, got shape \(0,\)"),
     ],

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
-from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from utils.diffusion.data import digits, quantise
@@ -19,7 +18,6 @@ from utils.diffusion.metrics import (
     digit_features,
     floor,
     frechet_distance,
-    mmd2_unbiased,
     mode_report,
     nearest_distance,
     sliced_w2,
@@ -96,38 +94,6 @@ def test_sliced_of_a_shift():
 def test_sliced_of_two_normal_laws():
     """N(0, I) against N(0, 9 I): every slice is |3 - 1|."""
     assert_allclose(sw2(normal(50_000, 2), 3 * normal(50_000, 2, seed=1), 8), 2, rtol=0.02)  # fmt: skip
-
-
-def test_mmd_by_the_kernel_of_scikit_learn():
-    a, b, h = normal(7, 3), 0.5 + normal(9, 3, seed=1), 0.8
-    k_aa, k_bb, k_ab = (
-        rbf_kernel(x, y, gamma=1 / (2 * h**2)) for x, y in ((a, a), (b, b), (a, b))
-    )
-    np.fill_diagonal(k_aa, 0)
-    np.fill_diagonal(k_bb, 0)
-    want = k_aa.sum() / 42 + k_bb.sum() / 72 - 2 * k_ab.mean()
-    assert_allclose(mmd2_unbiased(a, b, h), want, rtol=1e-10)
-    assert_allclose(mmd2_unbiased(b, a, h), want, rtol=1e-10)
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.7])
-def test_mmd_is_unbiased(shift):
-    """For N(0, I) and N(m, I) in the plane the value is known."""
-    h = 1.3
-    width = h**2 + 2
-    want = 2 * h**2 / width * (1 - math.exp(-(shift**2) / (2 * width)))
-    draws = normal(400, 2, 10, 2)
-    values = torch.tensor(
-        [mmd2_unbiased(a, b + torch.tensor([shift, 0.0]).double(), h) for a, b in draws]
-    )
-    z = (values.mean() - want) / (values.std() / math.sqrt(400))
-    assert abs(z) < 5
-    assert values.min() < 0 or shift > 0
-
-
-def test_mmd_keeps_its_digits_for_many_far_points():
-    a = 1e4 + normal(60, 2)
-    assert_allclose(mmd2_unbiased(a, a.flip(0), 1.0), mmd2_unbiased(a - 1e4, a.flip(0) - 1e4, 1.0), rtol=1e-7)  # fmt: skip
 
 
 def frechet_by_scipy(a, b):
@@ -277,7 +243,7 @@ def test_floor_of_eight_gaussians_is_noise_of_the_counts():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_metrics_are_numbers_in_any_precision(dtype):
     a, b = normal(9, 2).to(dtype), normal(5, 2, seed=1).to(dtype)
-    for value in (sw2(a, b), mmd2_unbiased(a, b, 1.0), frechet_distance(a, b)):
+    for value in (sw2(a, b), frechet_distance(a, b)):
         assert isinstance(value, float)
     assert nearest_distance(a, b).dtype == dtype
     assert mode_report(a, b, 1.0)["weights"].dtype == dtype
@@ -300,8 +266,6 @@ def bad(call, message):
         bad(lambda: sw2(A[:0], B), r"a must have 1 rows or more, got shape \(0, 2\)"),
         bad(lambda: sw2(A, B, 0), "n_proj must be an integer >= 1, got 0"),
         bad(lambda: sw2(A, B * math.nan), "b must be finite, got nan"),
-        bad(lambda: mmd2_unbiased(A, B[:1], 1.0), r"b must have 2 rows or more, got shape \(1, 2\)"),
-        bad(lambda: mmd2_unbiased(A, B, 0.0), r"bandwidth must be finite and > 0, got 0\.0"),
         bad(lambda: frechet_distance(A[:1], B), r"a must have 2 rows or more, got shape \(1, 2\)"),
         bad(lambda: digit_classifier(A, Y[:2]), r"y must have 3 entries, got shape \(2,\)"),
         bad(lambda: digit_features(A + math.inf, (B, B[0])), "x must be finite, got inf"),

@@ -329,7 +329,7 @@ ones, eye = torch.ones(2), torch.eye(2)
         (lambda: MIXTURE(torch.ones(3, 2), torch.ones(2)), "sigma must be a number or have shape (3,), got shape (2,)"),
         (lambda: eight_gaussians(sd=0.0).log_prob(torch.ones(3, 2)), "sigma must be > 0, got 0.0"),
         (lambda: MIXTURE.sample(0, generator=None), "n must be an integer >= 1, got 0"),
-        (lambda: eight_gaussians(sd=-1.0), "sd must be >= 0, got -1.0"),
+        (lambda: eight_gaussians(sd=-1.0), "sd must be finite and >= 0, got -1.0"),
         (lambda: EmpiricalDenoiser(torch.ones(0, 2)), "data must not be empty, got shape (0, 2)"),
         (lambda: EmpiricalDenoiser(eye * math.inf), "data must be finite, got inf"),
         (lambda: EmpiricalDenoiser(eye, 0), "chunk must be an integer >= 1, got 0"),

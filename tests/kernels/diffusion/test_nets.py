@@ -310,14 +310,14 @@ def trained(**changes):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: FourierEmbedding(2), "dim must be an integer >= 4, got 2"),
-        (lambda: FourierEmbedding(5), "dim must be even, got 5"),
+        (lambda: FourierEmbedding(2), "n_features must be an integer >= 4, got 2"),
+        (lambda: FourierEmbedding(5), "n_features must be even, got 5"),
         (lambda: FourierEmbedding(8, slow=0.0), r"slow must be finite and > 0, got 0\.0"),
         (lambda: FourierEmbedding(8, 2.0, 2.0), r"fast must be finite and > slow, got 2\.0"),
         (lambda: net(0, 8, 1), "d must be an integer >= 1, got 0"),
         (lambda: net(2, 0, 1), "hidden must be an integer >= 1, got 0"),
         (lambda: net(2, 8, -1), "layers must be an integer >= 0, got -1"),
-        (lambda: net(2, 8, 1, 7), "emb must be an even integer >= 4, got 7"),
+        (lambda: net(2, 8, 1, 7), "emb must be even, got 7"),
         (lambda: EMA(Weights(0.0), 1.0), r"decay must be in \[0, 1\), got 1\.0"),
         (lambda: EMA(Weights(0.0), math.nan), r"decay must be in \[0, 1\), got nan"),
         (trained(n_steps=-1), "n_steps must be an integer >= 0, got -1"),

@@ -59,10 +59,11 @@ def test_grid(n):
 def test_ve_predictor_and_corrector():
     x, sigmas = start(2.0).float(), torch.tensor([2.0, 1.5])
     got = ancestral(MIXTURE, x, sigmas, noise="ve", generator=rng())
-    assert_allclose(got, PEERS["ve_predictor"], rtol=0, atol=2e-6)
+    # float32 on both sides, and normal draws differ in the last digits from processor to processor
+    assert_allclose(got, PEERS["ve_predictor"], rtol=0, atol=1e-5)
     stay = lambda D, x, sigmas: x  # noqa: E731
     got = predictor_corrector(MIXTURE, x, sigmas, 0.16, 1, stay, generator=rng())
-    assert_allclose(got, PEERS["ve_corrector"], rtol=0, atol=2e-6)
+    assert_allclose(got, PEERS["ve_corrector"], rtol=0, atol=1e-5)
 
 
 def test_ode():
@@ -81,4 +82,8 @@ def test_peers_still_say_so():
     made = make()
     assert made.keys() == PEERS.keys()
     for name, value in made.items():
-        assert_allclose(value, PEERS[name], rtol=1e-7, atol=1e-7, err_msg=name)
+        # as precisely as the peer itself: float32, the tolerance of an integrator, float64
+        kind = name.split("_")[0]
+        atol = {"ve": 1e-5, "torchdiffeq": 1e-5, "scipy": 1e-5}.get(kind, 1e-11)
+        rtol = 1e-6 if kind == "edm" else 0  # its grids are float32
+        assert_allclose(value, PEERS[name], rtol=rtol, atol=atol, err_msg=name)
