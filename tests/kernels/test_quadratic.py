@@ -568,7 +568,7 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (
             conjugate_gradient,
             GO | {"q": SADDLE, "x0": np.array([0.0, 1.0])},
-            "A must be positive definite: p^T H p > 0, got -8.0",
+            "A must be positive definite: p^T H p > 0, got -2.0",
         ),
         (newton, {"q": BOWL, "x0": np.zeros(1)}, "x0 must have shape (2,), got (1,)"),
         (newton, {"q": SADDLE, "x0": np.zeros(2)}, POSITIVE + "-1.0"),
