@@ -558,7 +558,8 @@ def rayleigh_iteration(
     Returns
     -------
     ndarray
-        Unit vectors; fewer than ``n_steps + 1`` if a Rayleigh quotient is an eigenvalue exactly.
+        Unit vectors; fewer than ``n_steps + 1`` if one is an eigenvector to rounding, and its
+        Rayleigh quotient an eigenvalue exactly.
         The error is cubed in each step, but which eigenvector is found depends on the start.
 
     Raises
@@ -572,12 +573,15 @@ def rayleigh_iteration(
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
     """
     A, x, n_steps = _matrix_and_start(A, x0, n_steps)
+    eye, noise = np.eye(len(A)), 8 * EPS * len(A)
     for _ in range(n_steps):
         rho = x[-1] @ A @ x[-1]
         try:
-            image = np.linalg.solve(A - rho * np.eye(len(A)), x[-1])
-        except np.linalg.LinAlgError:
-            break  # rho is an eigenvalue to the last bit
+            image = np.linalg.solve(A - rho * eye, x[-1])
+        except np.linalg.LinAlgError:  # rho is an eigenvalue to the last bit
+            if abs(A @ x[-1] - rho * x[-1]).max() <= noise:
+                break
+            image = np.linalg.solve(A - (rho + noise) * eye, x[-1])
         x.append(_normalised(image))
     return np.array(x)
 
