@@ -320,7 +320,8 @@ class Var:
     ------
     ValueError
         If ``value``, or that of a result, is not real and finite, ``@`` meets anything but a
-        matrix and a vector or matrix, or ``backward`` is called on more than one number."""
+        matrix and a vector or matrix, or ``backward`` is called on more than one number.
+    """
 
     __array_ufunc__ = None  # array * Var is then left to Var
 
@@ -329,12 +330,12 @@ class Var:
         self.grad = np.zeros_like(self.value)
         self.parents = parents
 
-    def __add__(self, other: Var) -> Var:
+    def __add__(self, other: Var | np.ndarray | float) -> Var:
         other = _var(other)
         pull = (self, lambda g: g), (other, lambda g: g)
         return Var(self.value + other.value, pull)
 
-    def __mul__(self, other: Var) -> Var:
+    def __mul__(self, other: Var | np.ndarray | float) -> Var:
         other = _var(other)
         pull = (self, lambda g: g * other.value), (other, lambda g: g * self.value)
         return Var(self.value * other.value, pull)
@@ -344,13 +345,13 @@ class Var:
     def __neg__(self) -> Var:
         return self * -1.0
 
-    def __sub__(self, other: Var) -> Var:
+    def __sub__(self, other: Var | np.ndarray | float) -> Var:
         return self + -_var(other)
 
-    def __rsub__(self, other: Var) -> Var:
+    def __rsub__(self, other: Var | np.ndarray | float) -> Var:
         return -self + other
 
-    def __matmul__(self, other: Var) -> Var:
+    def __matmul__(self, other: Var | np.ndarray | float) -> Var:
         other = _var(other)
         sizes = self.value.ndim, other.value.ndim
         rule = "@ must stand between a matrix and a vector or matrix"
@@ -360,7 +361,7 @@ class Var:
         right = (other, lambda g: self.value.T @ g)
         return Var(self.value @ other.value, (left, right))
 
-    def __rmatmul__(self, other) -> Var:
+    def __rmatmul__(self, other: np.ndarray) -> Var:
         return _var(other) @ self
 
     def tanh(self) -> Var:
@@ -375,9 +376,7 @@ class Var:
         one = self.value.size == 1
         require(one, "backward must start at one number", f"shape {self.value.shape}")
         order, seen, todo = [], set(), [(self, False)]
-        while (
-            todo
-        ):  # a list of our own, since long chains exceed Python's limit of recursion
+        while todo:  # not by recursion, whose depth has a limit
             node, parents_are_done = todo.pop()
             if parents_are_done:
                 order.append(node)
