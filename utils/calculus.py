@@ -11,53 +11,85 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
-from utils.validate import require, require_finite, require_integer, require_vector
+from utils.validate import integer, real, reals, require, tensor, vector
 
 if TYPE_CHECKING:
     import torch
 
 ROUND_OFF = 2.0**-53  # largest relative error of one rounding in double precision
 METHODS = ("forward", "central", "complex")
+# These powers of the round-off balance truncation against rounding where f and its derivatives
+# have size 1. The complex step has no rounding to balance.
+POWERS = {"forward": 1 / 2, "central": 1 / 3}
 NORMS = ("l1", "l2", "linf", "spectral")
 
 
-def _default_step(x, method: str) -> float:
-    """Steps that balance truncation against rounding where ``f`` and its derivatives have size 1."""
-    if method == "complex":
-        return 1e-20
-    power = 1 / 2 if method == "forward" else 1 / 3
-    return ROUND_OFF**power * max(1.0, float(np.linalg.norm(x)))
-
-
-def _require_arguments(x, method, h) -> None:
-    require_vector("x", x)
-    require_finite("x", x)
+def _arguments(x, method, h):
+    """Door: the point, and the step for each of its coordinates."""
+    x = vector("x", x)
     require(method in METHODS, f"method must be one of {', '.join(METHODS)}", method)
-    require(h is None or 0 < h < np.inf, "h must be finite and > 0", h)
+    if h is not None:
+        h = real("h", h)
+        require(0 < h < np.inf, "h must be finite and > 0", h)
+        return x, np.full(len(x), h)
+    size = np.abs(x)
+    if method != "complex":
+        return x, ROUND_OFF ** POWERS[method] * np.maximum(size, 1.0)
+    h = 1e-20 * np.where(size >= 1e-300, size, 1.0)
+    floor = np.minimum(1e-290, 1e-8 * size)  # a smaller quotient would lose its digits
+    return x, np.maximum(h, floor)
 
 
-def _along(F, x, unit, method: str, h: float | None):
-    """Derivative of ``F`` at ``x`` along the unit vector ``unit``, whatever shape ``F`` returns."""
-    h = _default_step(x, method) if h is None else h
-    if method == "forward":
-        quotient = (np.asarray(F(x + h * unit)) - F(x)) / h
-    elif method == "central":
-        quotient = (np.asarray(F(x + h * unit)) - F(x - h * unit)) / (2 * h)
-    else:
-        value = np.asarray(F(x + 1j * h * unit))
+def _step_along(x, u, steps, method):
+    """The longest step along ``u`` that is none too long for a coordinate, nor lost in rounding."""
+    h = 1 / _unit(u / steps)[1]
+    if method == "complex":
+        return h
+    return max(h, (ROUND_OFF * np.abs(x * u).max()) ** POWERS[method])
+
+
+def _value(F, x):
+    value = F(x)
+    if isinstance(value, float):
+        return value
+    return reals("the value of f", value).copy()  # F may return the same array again
+
+
+def _along(F, x, step, method: str):
+    """Change of ``F`` along ``step``, and the step as it comes out once the points are rounded."""
+    if method == "complex":
+        value = np.asarray(F(x + 1j * step))
         rule = "f must return complex values for a complex argument"
         require(np.iscomplexobj(value), rule, value.dtype)
-        quotient = value.imag / h
-    require_finite("the derivative of f", quotient)
-    return quotient
+        return value.imag, step
+    ahead, back = x + step, x.copy() if method == "forward" else x - step
+    made = ahead - back  # now, since F may write into its argument
+    return _value(F, ahead) - _value(F, back), made
+
+
+def _partials(F, x, h, method: str):
+    """Derivatives of ``F`` along the axes, of whatever shape ``F`` returns."""
+    for i, h_i in enumerate(h):
+        step = np.zeros(len(x))
+        step[i] = h_i
+        change, made = _along(F, x, step, method)
+        require(made[i] > 0, "h must be large enough to change x", h_i)
+        yield change / made[i]
+
+
+def _unit(v):
+    """Unit vector along ``v``, and the length of ``v``."""
+    top = np.abs(v).max()  # first, so that squares neither overflow nor vanish
+    size = np.linalg.norm(v / top)
+    return v / top / size, float(top * size)
 
 
 def directional_derivative(
     f: Callable,
-    x: Float[np.ndarray, " n"],
-    v: Float[np.ndarray, " n"],
+    x: Real[np.ndarray, " n"],
+    v: Real[np.ndarray, " n"],
     method: Literal["forward", "central", "complex"] = "central",
     h: float | None = None,
     normalize: bool = True,
@@ -77,8 +109,11 @@ def directional_derivative(
     method : ``"forward"`` takes ``(f(x+hu) - f(x))/h`` with the unit vector ``u`` along ``v``, error
         ``O(h)``; ``"central"`` takes ``(f(x+hu) - f(x-hu))/2h``, error ``O(h^2)``; ``"complex"`` takes
         ``Im f(x+ihu)/h``, exact to rounding, but ``f`` has to be analytic and accept complex input.
-    h : length of the step, finite and > 0; by default the square root (forward) or cube root
-        (central) of the unit round-off times ``max(1, |x|)``, and 1e-20 for the complex step.
+    h : length of the step, finite and > 0. By default a coordinate ``x_i`` moves by the square root
+        (forward) or cube root (central) of the unit round-off times ``max(1, |x_i|)``, and by
+        ``1e-20 |x_i|`` in the complex step; in a direction with several coordinates the step is as
+        long as suits all of them. Where ``f`` varies faster than that, as ``sin`` does at ``1e6``, give
+        ``h``.
     normalize : whether ``v`` stands for its direction only (rate of change per unit length), or for
         itself (the linear map applied to ``v``: the result then scales with the length of ``v``).
 
@@ -90,29 +125,39 @@ def directional_derivative(
     Raises
     ------
     ValueError
-        If ``x`` is empty, not one-dimensional or not finite, ``v`` is not finite, has another shape or
-        is zero although it is to be normalised, ``method`` is unknown, ``h`` is not finite or not
-        positive, ``f`` answers a complex argument with real values, or the result is not finite.
+        If ``x`` is not a non-empty vector of finite real numbers, ``v`` is not of the kind, has
+        another shape or is zero although it is to be normalised, ``method`` is unknown, ``h`` is
+        not finite and positive or too small to move ``x`` along ``v``, ``f`` does not return one
+        real number or answers a complex argument with a real one, or the result is not finite.
 
     References
     ----------
     Squire and Trapp 1998 for the complex step. Equations :eq:`def-gradients-directional`,
     :eq:`eq-gradients-homogeneous`, :eq:`eq-gradients-complex-step`.
     """
-    _require_arguments(x, method, h)
-    same = np.shape(v) == np.shape(x)
-    require(same, f"v must have the shape {np.shape(x)} of x", f"shape {np.shape(v)}")
-    require_finite("v", v)
-    length = float(np.linalg.norm(v))
-    require(length > 0 or not normalize, "v must not be zero", np.max(np.abs(v)))
-    if length == 0:
+    (x, steps), v = _arguments(x, method, h), reals("v", v)
+    same = v.shape == x.shape
+    require(same, f"v must have the shape {x.shape} of x", f"shape {v.shape}")
+    require(v.any() or not normalize, "v must not be zero", 0.0)
+    if not v.any():
         return 0.0
-    return float(_along(f, x, v / length, method, h)) * (1.0 if normalize else length)
+    u, length = _unit(v)
+    h = _step_along(x, u, steps, method) if h is None else steps[0]
+    change, made = _along(f, x, h * u, method)
+    width = made @ u  # h or 2h, but for the rounding of x
+    straight = np.abs(made - width * u).max() < 1e-3 * width
+    require(straight, "h must be large enough to move x along v", h)
+    return _one_number(change / width) * (1.0 if normalize else length)
+
+
+def _one_number(slope):
+    require(np.size(slope) == 1, "f must return one number", f"shape {np.shape(slope)}")
+    return float(reals("the derivative of f", slope).item())
 
 
 def numerical_gradient(
     f: Callable,
-    x: Float[np.ndarray, " n"],
+    x: Real[np.ndarray, " n"],
     method: Literal["forward", "central", "complex"] = "central",
     h: float | None = None,
 ) -> Float[np.ndarray, " n"]:
@@ -135,20 +180,24 @@ def numerical_gradient(
     Raises
     ------
     ValueError
-        If ``x`` is empty, not one-dimensional or not finite, ``method`` is unknown, ``h`` is not finite
-        or not positive, ``f`` answers a complex argument with real values, or the result is not finite.
+        If ``x`` is not a non-empty vector of finite real numbers, ``method`` is unknown, ``h`` is
+        not finite and positive or too small to change ``x``, ``f`` does not return one real number
+        or answers a complex argument with a real one, or the result is not finite.
 
     References
     ----------
     Equations :eq:`eq-gradients-forward`, :eq:`eq-gradients-central`, :eq:`eq-gradients-complex-step`.
     """
-    _require_arguments(x, method, h)
-    return np.array([float(_along(f, x, e, method, h)) for e in np.eye(len(x))])
+    x, h = _arguments(x, method, h)
+    gradient = reals("the derivative of f", list(_partials(f, x, h, method)))
+    one = gradient.size == len(x)
+    require(one, "f must return one number", f"shape {gradient.shape[1:]}")
+    return gradient.reshape(len(x))
 
 
 def numerical_jacobian(
     F: Callable,
-    x: Float[np.ndarray, " n"],
+    x: Real[np.ndarray, " n"],
     method: Literal["forward", "central", "complex"] = "central",
     h: float | None = None,
 ) -> Float[np.ndarray, "m n"]:
@@ -171,21 +220,24 @@ def numerical_jacobian(
     Raises
     ------
     ValueError
-        If ``x`` is empty, not one-dimensional or not finite, ``method`` is unknown, ``h`` is not finite
-        or not positive, ``F`` answers a complex argument with real values, or the result is not finite.
+        If ``x`` is not a non-empty vector of finite real numbers, ``method`` is unknown, ``h`` is
+        not finite and positive or too small to change ``x``, ``F`` does not return a vector of
+        real numbers or answers a complex argument with real ones, or the result is not finite.
 
     References
     ----------
     Equations :eq:`eq-gradients-central`, :eq:`eq-gradients-chain`.
     """
-    _require_arguments(x, method, h)
-    return np.stack([_along(F, x, e, method, h) for e in np.eye(len(x))], axis=-1)
+    x, h = _arguments(x, method, h)
+    columns = reals("the derivative of F", list(_partials(F, x, h, method)))
+    require(columns.ndim == 2, "F must return a vector", f"shape {columns.shape[1:]}")
+    return columns.T.copy()
 
 
 def gradient_check(
     f: Callable,
     grad: Callable,
-    x: Float[np.ndarray, " n"],
+    x: Real[np.ndarray, " n"],
     n_dir: int = 5,
     method: Literal["forward", "central", "complex"] = "central",
     *,
@@ -197,7 +249,9 @@ def gradient_check(
               \qquad |v_i| = 1
 
     A few directions see every component at once: a wrong entry, a transposed matrix or a lost factor
-    shows in each of them, at the price of ``n_dir`` and not ``n`` derivatives.
+    shows in each of them, at the price of ``n_dir`` and not ``n`` derivatives. Differences move the
+    coordinates of each order of magnitude by themselves, since one step for all would suit none, and
+    what the rounding of ``f`` alone explains does not count.
 
     Parameters
     ----------
@@ -210,31 +264,41 @@ def gradient_check(
 
     Returns
     -------
-    error : the largest disagreement, relative to the largest slope seen. About 1e-10 is what central
-        differences leave of a correct gradient, 1e-15 the complex step; a wrong one shows the
+    error : the largest disagreement, relative to the largest slope seen. At most about 1e-10 is what
+        central differences leave of a correct gradient, 1e-15 the complex step; a wrong one shows the
         relative size of its mistake.
     worst : the unit direction where it occurs.
 
     Raises
     ------
     ValueError
-        If ``x`` is empty, not one-dimensional or not finite, ``n_dir`` is not an integer >= 1,
-        ``method`` is unknown, ``grad`` returns another shape, or a result is not finite.
+        If ``x`` is not a non-empty vector of finite real numbers, ``n_dir`` is not an integer >=
+        1, ``method`` is unknown, ``f`` does not return one real number or answers a complex
+        argument with a real one, ``grad`` returns another shape, or a result is not finite.
 
     References
     ----------
     Equation :eq:`eq-gradients-linear`.
     """
-    _require_arguments(x, method, None)
-    require_integer("n_dir", n_dir, 1)
-    g = np.asarray(grad(x))
+    (x, h), n_dir = _arguments(x, method, None), integer("n_dir", n_dir, 1)
+    g = reals("the value of grad", grad(x.copy()))
     shape = f"shape {g.shape}"
     require(g.shape == x.shape, f"grad must return the shape {x.shape} of x", shape)
-    require_finite("the value of grad", g)
     V = rng.normal(size=(n_dir, len(x)))
     V /= np.linalg.norm(V, axis=1, keepdims=True)
-    slopes = np.array([directional_derivative(f, x, v, method) for v in V])
-    error = np.abs(slopes - V @ g)
+    groups, noise = [np.ones(len(x), bool)], 0.0
+    if method != "complex":
+        order = np.floor(np.log10(h / h.min()))
+        groups = [order == k for k in np.unique(order)]
+        noise = 4 * ROUND_OFF * np.abs(_one_number(_value(f, x.copy())))
+    slopes, error = np.zeros((2, n_dir))
+    for i, v in enumerate(V):
+        for group in groups:
+            part = np.where(group, v, 0.0)
+            change, made = _along(f, x, part / _unit(part / h)[1], method)
+            change, width = _one_number(change), made @ part / (part @ part)
+            slopes[i] += change / width
+            error[i] += max(abs(change - g @ made) - noise, 0.0) / width
     scale = max(np.abs(slopes).max(), np.abs(V @ g).max())
     worst = int(error.argmax())
     return float(error[worst] / scale) if scale else 0.0, V[worst].copy()
@@ -243,34 +307,62 @@ def gradient_check(
 class Var:
     """A number, vector or matrix that remembers how it was made: reverse mode in miniature.
 
-    Supports ``a + b`` and ``a * b`` (entry by entry, of equal shape), ``W @ x``, ``a.tanh()`` and
-    ``a.sum()``. After ``y.backward()`` on a scalar ``y`` every ancestor holds ``dy/d(ancestor)`` in
-    ``grad``.
+    Supports ``a + b``, ``a - b`` and ``a * b`` (entry by entry, with numpy's broadcasting), ``W @ x``
+    with a matrix on the left, ``a.tanh()`` and ``a.sum()``; one of two operands may be an array or a
+    number. After ``y.backward()`` on a scalar ``y`` every ancestor holds ``dy/d(ancestor)`` in ``grad``.
 
     Parameters
     ----------
-    value : array or number.
+    value : array or number, real and finite.
     parents : pairs (ancestor, function that pulls a derivative back to it).
+
+    Raises
+    ------
+    ValueError
+        If ``value``, or that of a result, is not real and finite, ``@`` meets anything but a
+        matrix and a vector or matrix, or ``backward`` is called on more than one number.
     """
 
+    __array_ufunc__ = None  # array * Var is then left to Var
+
     def __init__(self, value, parents: tuple = ()):
-        self.value = np.asarray(value, dtype=float)
+        self.value = np.array(reals("the value of a Var", value))
         self.grad = np.zeros_like(self.value)
         self.parents = parents
 
-    def __add__(self, other: Var) -> Var:
+    def __add__(self, other: Var | np.ndarray | float) -> Var:
+        other = _var(other)
         pull = (self, lambda g: g), (other, lambda g: g)
         return Var(self.value + other.value, pull)
 
-    def __mul__(self, other: Var) -> Var:
+    def __mul__(self, other: Var | np.ndarray | float) -> Var:
+        other = _var(other)
         pull = (self, lambda g: g * other.value), (other, lambda g: g * self.value)
         return Var(self.value * other.value, pull)
 
-    def __matmul__(self, other: Var) -> Var:
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Var:
+        return self * -1.0
+
+    def __sub__(self, other: Var | np.ndarray | float) -> Var:
+        return self + -_var(other)
+
+    def __rsub__(self, other: Var | np.ndarray | float) -> Var:
+        return -self + other
+
+    def __matmul__(self, other: Var | np.ndarray | float) -> Var:
+        other = _var(other)
+        sizes = self.value.ndim, other.value.ndim
+        rule = "@ must stand between a matrix and a vector or matrix"
+        require(sizes in ((2, 1), (2, 2)), rule, f"{sizes[0]} and {sizes[1]} axes")
         x = other.value.reshape(len(other.value), -1)  # a vector is one column
         left = (self, lambda g: g.reshape(len(g), -1) @ x.T)
         right = (other, lambda g: self.value.T @ g)
         return Var(self.value @ other.value, (left, right))
+
+    def __rmatmul__(self, other: np.ndarray) -> Var:
+        return _var(other) @ self
 
     def tanh(self) -> Var:
         y = np.tanh(self.value)
@@ -281,22 +373,34 @@ class Var:
 
     def backward(self) -> None:
         """Visit the graph from the result to its leaves, each node after all that use it."""
-        order, seen = [], set()
-
-        def visit(node):
-            if id(node) not in seen:
-                seen.add(id(node))
-                for parent, _ in node.parents:
-                    visit(parent)
+        one = self.value.size == 1
+        require(one, "backward must start at one number", f"shape {self.value.shape}")
+        order, seen, todo = [], set(), [(self, False)]
+        while todo:  # not by recursion, whose depth has a limit
+            node, parents_are_done = todo.pop()
+            if parents_are_done:
                 order.append(node)
-
-        visit(self)
+            elif id(node) not in seen:
+                seen.add(id(node))
+                todo.append((node, True))
+                todo.extend((parent, False) for parent, _ in node.parents)
         for node in order:
             node.grad = np.zeros_like(node.value)
         self.grad = np.ones_like(self.value)
         for node in reversed(order):
             for parent, pull in node.parents:
-                parent.grad = parent.grad + pull(node.grad)
+                parent.grad = parent.grad + _shrink(pull(node.grad), parent.value.shape)
+
+
+def _var(value):
+    return value if isinstance(value, Var) else Var(value)
+
+
+def _shrink(g, shape):
+    """Sum over the axes along which broadcasting repeated a value of this shape."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    repeated = tuple(i for i, n in enumerate(shape) if n == 1)
+    return g.sum(axis=repeated, keepdims=True)
 
 
 def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -308,9 +412,9 @@ def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    f : function of a torch tensor that returns a scalar tensor, twice differentiable.
+    f : function of a torch tensor that returns a tensor of one number, twice differentiable.
     x : point, a floating tensor of any shape.
-    v : direction, of the shape of ``x``.
+    v : direction, of the shape and dtype of ``x``.
 
     Returns
     -------
@@ -320,7 +424,9 @@ def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If ``x`` is empty, ``x`` or ``v`` is not finite, or their shapes differ.
+        If ``x`` or ``v`` is not a tensor of finite floating numbers, ``x`` is empty, their shapes
+        or dtypes differ, ``f`` does not return a tensor of one number, or the product is not
+        finite.
 
     References
     ----------
@@ -328,17 +434,25 @@ def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """
     from torch.func import grad, jvp
 
+    x, v = tensor("x", x), tensor("v", v)
     require(x.numel() > 0, "x must not be empty", f"shape {tuple(x.shape)}")
     shape = f"shape {tuple(v.shape)}"
     require(v.shape == x.shape, f"v must have the shape {tuple(x.shape)} of x", shape)
-    require_finite("x", x)
-    require_finite("v", v)
-    return jvp(grad(f), (x,), (v,))[1]
+    require(v.dtype == x.dtype, f"v must have the dtype {x.dtype} of x", v.dtype)
+
+    def scalar(y):
+        value = f(y.clone())  # which f may change
+        got = f"shape {tuple(value.shape)}" if hasattr(value, "numel") else repr(value)
+        one = hasattr(value, "numel") and value.numel() == 1
+        require(one, "f must return a tensor of one number", got)
+        return value.reshape(())
+
+    return tensor("the product", jvp(grad(scalar), (x,), (v,))[1])
 
 
 def dual_direction(
-    g: Float[np.ndarray, "*shape"],
-    norm: Literal["l1", "l2", "linf", "spectral"] | Float[np.ndarray, "n n"] = "l2",
+    g: Real[np.ndarray, "*shape"],
+    norm: Literal["l1", "l2", "linf", "spectral"] | Real[np.ndarray, "n n"] = "l2",
 ) -> tuple[Float[np.ndarray, "*shape"], float]:
     r"""Direction of steepest ascent among the vectors of length 1, and the slope along it.
 
@@ -364,19 +478,21 @@ def dual_direction(
     Raises
     ------
     ValueError
-        If ``g`` is empty, zero or not finite or has the wrong number of dimensions, or ``norm`` is
-        unknown or not a symmetric positive definite matrix of the size of ``g``.
+        If ``g`` is empty, zero or not real and finite or has the wrong number of dimensions, or
+        ``norm`` is unknown or not a symmetric positive definite matrix of the size of ``g``.
 
     References
     ----------
     Boyd and Vandenberghe 2004, section 9.4. Equation :eq:`eq-gradients-dual`.
     """
-    require(np.size(g) > 0, "g must not be empty", f"shape {np.shape(g)}")
-    require_finite("g", g)
-    require(np.any(g != 0), "g must not be zero", 0.0)
+    g = reals("g", g)
+    require(g.size > 0, "g must not be empty", f"shape {g.shape}")
+    require(g.any(), "g must not be zero", 0.0)
     if not isinstance(norm, str):
         return _metric_direction(g, norm)
     require(norm in NORMS, f"norm must be one of {', '.join(NORMS)} or a matrix", norm)
+    top = np.abs(g).max()  # first, so that squares neither overflow nor vanish
+    g = g / top
     if norm == "l1":
         d = np.zeros_like(g)
         largest = np.unravel_index(np.abs(g).argmax(), g.shape)
@@ -384,26 +500,32 @@ def dual_direction(
     elif norm == "linf":
         d = np.sign(g)
     elif norm == "l2":
-        top = np.abs(g).max()  # first, so that squares neither overflow nor vanish
-        d = g / top / np.linalg.norm(g / top)
+        d = g / np.linalg.norm(g)
     else:
         require(g.ndim == 2, "g must be a matrix for norm spectral", f"{g.ndim} axes")
         U, _, Vt = np.linalg.svd(g, full_matrices=False)
         d = U @ Vt
-    return d, float((g * d).sum())
+    return d, float(top * (g * d).sum())
 
 
 def _metric_direction(g, M):
     require(g.ndim == 1, "g must be a vector where norm is a matrix", f"{g.ndim} axes")
-    square = np.shape(M) == (len(g), len(g))
-    require(square, f"norm must have shape {(len(g),) * 2}", f"shape {np.shape(M)}")
-    require_finite("norm", M)
+    M = reals("norm", M)
+    square = M.shape == (len(g), len(g))
+    require(square, f"norm must have shape {(len(g),) * 2}", f"shape {M.shape}")
     rule = "norm must be symmetric positive definite"
-    require(
-        np.allclose(M, M.T, rtol=1e-10, atol=0), rule, "a matrix that is not symmetric"
-    )
-    least = np.linalg.eigvalsh(M)[0]
-    require(least > 0, rule, f"a smallest eigenvalue of {least:.3g}")
-    step = np.linalg.solve(M, g)
-    dual_norm = float(np.sqrt(g @ step))
-    return step / dual_norm, dual_norm
+    skew = np.abs(M / 2 - M.T / 2).max() > 1e-10 * np.abs(M).max()
+    require(not skew, rule, "a matrix that is not symmetric")
+    # Each coordinate in its own unit: then M has 1 on its diagonal, whatever its size.
+    units = np.sqrt(np.where(M.diagonal() > 0, M.diagonal(), 1.0))
+    with np.errstate(over="ignore"):
+        C = M / units / units[:, None]
+    least = np.linalg.eigvalsh(C)[0] if np.isfinite(C).all() else -np.inf
+    enough = 2 * len(g) * ROUND_OFF
+    require(least > enough, rule, f"a smallest eigenvalue of {least:.3g}")
+    w = g / units
+    top = np.abs(w).max()
+    w = w / top
+    step = np.linalg.solve(C, w)
+    size = np.sqrt(w @ step)
+    return step / size / units, float(top * size)

@@ -8,36 +8,70 @@ eigenvalue of ``H``, ``kappa = L / mu``. Every method returns its iterates ``x_0
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import frexp, hypot, ldexp, sqrt
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
-from scipy.linalg import cho_factor, cho_solve, null_space
+from jaxtyping import Float, Real
+from scipy.linalg import null_space
+from scipy.linalg.lapack import dposv
 from scipy.optimize import brentq
 
-from utils.validate import require, require_finite, require_integer
+from utils.validate import integer, real, reals, require
 
 Shape = Literal[
     "minimum", "maximum", "saddle", "valley", "ridge", "saddles", "slope", "constant"
 ]
+EPS = 2.0**-52  # distance from 1 to the next number
 ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue or a component
 
 
-def _require_square(A) -> None:
-    ok = np.ndim(A) == 2 and np.shape(A)[0] == np.shape(A)[1] > 0
-    require(ok, "A must be a square matrix", f"shape {np.shape(A)}")
-    require_finite("A", A)
+def _square(name, A):
+    """Door of a square matrix."""
+    A = reals(name, A)
+    if A.ndim != 2 or A.shape[0] != A.shape[1] or A.size == 0:
+        raise ValueError(f"{name} must be a square matrix, got shape {A.shape}")
+    return A
 
 
-def _require_point(name, x, n) -> None:
-    require(np.shape(x) == (n,), f"{name} must have shape ({n},)", f"{np.shape(x)}")
-    require_finite(name, x)
+def _point(name, x, n):
+    """Door of a vector of n components."""
+    x = reals(name, x)
+    if x.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {x.shape}")
+    return x
 
 
 def _require_definite(q) -> None:
     least = q.eigvals[0]
     rule = "A must be positive definite, its smallest eigenvalue > 0"
-    require(least > ROUNDING * abs(q.eigvals).max(), rule, least)
+    require(least > ROUNDING * q.eigvals[-1], rule, least)
+
+
+def _preconditioner(M, shape):
+    """Door of ``M_inv``; its size cancels in the method, and is taken out."""
+    M = reals("M_inv", M)
+    require(M.shape == shape, "M_inv must have the shape of A", f"shape {M.shape}")
+    M = M / _unit(M)
+    rule = "M_inv must be symmetric positive definite"
+    skew = abs(M - M.T).max() > 1e-10 * abs(M).max()
+    require(not skew, rule, "a matrix that is not symmetric")
+    # With 1 on the diagonal, a matrix is not called singular for its choice of units.
+    units = np.sqrt(np.where(M.diagonal() > 0, M.diagonal(), 1.0))
+    least = np.linalg.eigvalsh(M / units / units[:, None])[0]
+    enough = len(M) * EPS
+    require(least > enough, rule, f"a smallest eigenvalue of {least:.3g}")
+    return M
+
+
+def _unit(v) -> float:
+    """Power of two at the size of ``v``: divided by it, which rounds nothing, ``v`` has squares."""
+    return ldexp(1.0, frexp(abs(v).max())[1] - 1)
+
+
+def _normalised(v):
+    v = v / _unit(v)
+    return v / np.linalg.norm(v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +90,9 @@ class Quadratic:
     Raises
     ------
     ValueError
-        If ``A`` is empty, not square or not finite, ``b`` is not finite or of another length, or
-        ``c`` is not finite.
+        If ``A``, ``b`` or ``c`` is not real and finite, ``A`` is empty or not square, ``b`` is of
+        another length or ``c`` is not one number; later, if a point ``x`` is not real and finite
+        or its last axis does not have length n.
 
     References
     ----------
@@ -65,27 +100,36 @@ class Quadratic:
     :eq:`eq-quadratic_forms-classification`.
     """
 
-    A: Float[np.ndarray, "n n"]
-    b: Float[np.ndarray, " n"]
+    A: Real[np.ndarray, "n n"]
+    b: Real[np.ndarray, " n"]
     c: float = 0.0
 
     def __post_init__(self):
-        _require_square(self.A)
-        _require_point("b", self.b, len(self.A))
-        require_finite("c", self.c)
-        A = np.array(self.A, dtype=np.float64)
-        object.__setattr__(self, "A", (A + A.T) / 2)
-        object.__setattr__(self, "b", np.array(self.b, dtype=np.float64))
+        A = _square("A", self.A)
+        b, c = _point("b", self.b, len(A)), real("c", self.c)
+        require(np.isfinite(c), "c must be finite", c)
+        for name, value in [("A", A / 2 + A.T / 2), ("b", b.copy()), ("c", c)]:
+            object.__setattr__(self, name, value)
 
     def __call__(
-        self, x: Float[np.ndarray, "*batch n"]
+        self, x: Real[np.ndarray, "*batch n"]
     ) -> Float[np.ndarray, "*batch"] | float:
         """Values at one point, or at each row of ``x``."""
+        x = self._points(x)
         return ((x @ self.A) * x).sum(-1) + x @ self.b + self.c
 
-    def grad(self, x: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch n"]:
+    def grad(self, x: Real[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch n"]:
         """Gradient ``2 A x + b`` at one point, or at each row of ``x``."""
+        return self._grad(self._points(x))
+
+    def _grad(self, x):  # without a door: for the loops
         return 2 * x @ self.A + self.b
+
+    def _points(self, x):
+        x, n = reals("x", x), len(self.b)
+        if x.shape[-1:] != (n,):
+            raise ValueError(f"x must have points of length {n}, got shape {x.shape}")
+        return x
 
     @property
     def hessian(self) -> Float[np.ndarray, "n n"]:
@@ -118,12 +162,13 @@ class Quadratic:
 
     def stationary(self) -> Float[np.ndarray, " n"] | None:
         """Shortest ``x`` with ``2 A x + b = 0``; None where there is none. Unique if no kernel."""
-        components = self.V.T @ self.b
-        outside = np.linalg.norm(components[self._flat])
-        if outside > ROUNDING * np.linalg.norm(self.b):
+        components, steep = self.V.T @ self.b, ~self._flat
+        x = self.V[:, steep] @ (components[steep] / (-2 * self.eigvals[steep]))
+        # V turns each product of A and x by about one rounding into the kernel.
+        turned = 8 * EPS * len(x) * abs(self.eigvals).max() * hypot(*x)
+        if hypot(*components[~steep]) > ROUNDING * hypot(*self.b) + turned:
             return None
-        steep = ~self._flat
-        return self.V[:, steep] @ (components[steep] / (-2 * self.eigvals[steep]))
+        return x
 
     def classify(self) -> Shape:
         """What the graph looks like: a function of the signs of ``eigvals`` and of the range."""
@@ -143,7 +188,7 @@ class Quadratic:
 
 def gradient_descent(
     q: Quadratic,
-    x0: Float[np.ndarray, " n"],
+    x0: Real[np.ndarray, " n"],
     n_steps: int,
     eta: float | Literal["optimal", "exact"] = "optimal",
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
@@ -168,21 +213,21 @@ def gradient_descent(
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
-        is neither a positive number nor a rule, or a rule meets a matrix that is not positive
-        definite.
+        If ``x0`` is not real and finite or of the wrong length, ``n_steps`` is not an integer >=
+        0, ``eta`` is neither a positive number nor a rule, or a rule meets a matrix that is not
+        positive definite.
 
     References
     ----------
     Nocedal and Wright 2006, ch. 3.3. Equations :eq:`eq-quadratic_forms-gd`,
     :eq:`eq-quadratic_forms-line-search`.
     """
-    _require_point("x0", x0, len(q.b))
-    require_integer("n_steps", n_steps, 0)
+    x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     if isinstance(eta, str):
         require(eta in ("optimal", "exact"), "eta must be optimal or exact", eta)
         _require_definite(q)
     else:
+        eta = real("eta", eta)
         require(0 < eta < np.inf, "eta must be finite and > 0", eta)
     exact = eta == "exact"
     if eta == "optimal":
@@ -190,10 +235,11 @@ def gradient_descent(
     x = np.empty((n_steps + 1, len(x0)))
     x[0] = x0
     for k in range(n_steps):
-        g = q.grad(x[k])
+        g = q._grad(x[k])
         if exact:
-            curvature = 2 * g @ q.A @ g
-            eta = g @ g / curvature if curvature > 0 else 0.0  # at the minimum already
+            u = g / _unit(g)  # which leaves eta as it is
+            curvature = 2 * u @ q.A @ u
+            eta = u @ u / curvature if curvature > 0 else 0.0  # at the minimum already
         x[k + 1] = x[k] - eta * g
     return x
 
@@ -204,6 +250,7 @@ def _tuned(q, eta, beta, optimal):
         _require_definite(q)
         best = optimal(2 * q.eigvals[-1], 2 * q.eigvals[0])
         eta, beta = best[0] if eta is None else eta, best[1] if beta is None else beta
+    eta, beta = real("eta", eta), real("beta", beta)
     require(0 < eta < np.inf, "eta must be finite and > 0", eta)
     require(0 <= beta < np.inf, "beta must be finite and >= 0", beta)
     return eta, beta
@@ -211,7 +258,7 @@ def _tuned(q, eta, beta, optimal):
 
 def heavy_ball(
     q: Quadratic,
-    x0: Float[np.ndarray, " n"],
+    x0: Real[np.ndarray, " n"],
     n_steps: int,
     eta: float | None = None,
     beta: float | None = None,
@@ -238,21 +285,20 @@ def heavy_ball(
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
-        or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not positive
-        definite.
+        If ``x0`` is not real and finite or of the wrong length, ``n_steps`` is not an integer >=
+        0, ``eta`` or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not
+        positive definite.
 
     References
     ----------
     Polyak 1964. Equation :eq:`eq-quadratic_forms-heavy-ball`.
     """
-    _require_point("x0", x0, len(q.b))
-    require_integer("n_steps", n_steps, 0)
+    x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, _polyak)
     x = np.empty((n_steps + 1, len(x0)))
     x[0] = before = x0
     for k in range(n_steps):
-        x[k + 1] = x[k] - eta * q.grad(x[k]) + beta * (x[k] - before)
+        x[k + 1] = x[k] - eta * q._grad(x[k]) + beta * (x[k] - before)
         before = x[k]
     return x
 
@@ -264,7 +310,7 @@ def _polyak(L, mu):
 
 def nesterov(
     q: Quadratic,
-    x0: Float[np.ndarray, " n"],
+    x0: Real[np.ndarray, " n"],
     n_steps: int,
     eta: float | None = None,
     beta: float | None = None,
@@ -289,28 +335,27 @@ def nesterov(
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``eta``
-        or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not positive
-        definite.
+        If ``x0`` is not real and finite or of the wrong length, ``n_steps`` is not an integer >=
+        0, ``eta`` or ``beta`` is out of range, or the optimal ones are asked for and ``A`` is not
+        positive definite.
 
     References
     ----------
     Nesterov 2004, ch. 2.2. Equation :eq:`eq-quadratic_forms-nesterov`.
     """
-    _require_point("x0", x0, len(q.b))
-    require_integer("n_steps", n_steps, 0)
+    x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, lambda L, mu: (1 / L, np.sqrt(_polyak(L, mu)[1])))
     x = np.empty((n_steps + 1, len(x0)))
     x[0] = before = x0
     for k in range(n_steps):
         y = x[k] + beta * (x[k] - before)
-        x[k + 1] = y - eta * q.grad(y)
+        x[k + 1] = y - eta * q._grad(y)
         before = x[k]
     return x
 
 
 def barzilai_borwein(
-    q: Quadratic, x0: Float[np.ndarray, " n"], n_steps: int
+    q: Quadratic, x0: Real[np.ndarray, " n"], n_steps: int
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Gradient descent with the step that the last line search would have wanted.
 
@@ -334,22 +379,22 @@ def barzilai_borwein(
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, or ``A``
-        is not positive definite.
+        If ``x0`` is not real and finite or of the wrong length, ``n_steps`` is not an integer >=
+        0, or ``A`` is not positive definite.
 
     References
     ----------
     Barzilai and Borwein 1988. Equation :eq:`eq-quadratic_forms-line-search`.
     """
-    _require_point("x0", x0, len(q.b))
-    require_integer("n_steps", n_steps, 0)
+    x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     _require_definite(q)
     x = np.empty((n_steps + 1, len(x0)))
     x[0], eta = x0, None
     for k in range(n_steps):
-        g = q.grad(x[k])
-        curvature = 2 * g @ q.A @ g
-        exact = g @ g / curvature if curvature > 0 else 0.0
+        g = q._grad(x[k])
+        u = g / _unit(g)  # which leaves the step as it is
+        curvature = 2 * u @ q.A @ u
+        exact = u @ u / curvature if curvature > 0 else 0.0
         x[k + 1] = x[k] - (exact if eta is None else eta) * g
         eta = exact
     return x
@@ -357,10 +402,10 @@ def barzilai_borwein(
 
 def conjugate_gradient(
     q: Quadratic,
-    x0: Float[np.ndarray, " n"],
+    x0: Real[np.ndarray, " n"],
     n_steps: int,
     tol: float = 0.0,
-    M_inv: Float[np.ndarray, "n n"] | None = None,
+    M_inv: Real[np.ndarray, "n n"] | None = None,
 ) -> Float[np.ndarray, "steps n"]:
     r"""Conjugate gradients: each step minimises over everything that was seen so far.
 
@@ -381,46 +426,56 @@ def conjugate_gradient(
     Returns
     -------
     ndarray
-        The iterates ``x_0, ..., x_k``, fewer than ``n_steps + 1`` if the method stops before.
+        The iterates ``x_0, ..., x_k``, fewer than ``n_steps + 1`` if the method stops before: at the
+        tolerance, or in a valley once its floor is reached.
 
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, ``n_steps`` is not an integer >= 0, ``tol`` is
-        negative or not finite, ``M_inv`` has the wrong shape or is not finite, or a direction of
-        curvature ``p^T H p <= 0`` turns up: then ``A`` is not positive definite.
+        If ``x0`` is not real and finite or of the wrong length, ``n_steps`` is not an integer >=
+        0, ``tol`` is negative or not finite, ``M_inv`` has the wrong shape or is not a real
+        symmetric positive definite matrix, or a direction of curvature ``p^T H p <= 0`` turns up:
+        then ``A`` is not positive definite.
 
     References
     ----------
     Hestenes and Stiefel 1952; Nocedal and Wright 2006, ch. 5.1. Equations
     :eq:`eq-quadratic_forms-cg`, :eq:`eq-quadratic_forms-preconditioned`.
     """
-    _require_point("x0", x0, len(q.b))
-    require_integer("n_steps", n_steps, 0)
+    x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
+    tol = real("tol", tol)
     require(0 <= tol < np.inf, "tol must be finite and >= 0", tol)
     if M_inv is not None:
-        wrong = f"shape {np.shape(M_inv)}"
-        require(np.shape(M_inv) == q.A.shape, "M_inv must have the shape of A", wrong)
-        require_finite("M_inv", M_inv)
-    x, r = [np.array(x0, dtype=np.float64)], -q.grad(x0)
-    z = r if M_inv is None else M_inv @ r
-    p, rz, small = z, r @ z, tol * np.linalg.norm(r)
+        M_inv = _preconditioner(M_inv, q.A.shape)
+    Hx = 2 * x0 @ q.A
+    unit = max(_unit(Hx), _unit(q.b))  # of r, z and p
+    r, size = -(Hx + q.b) / unit, (hypot(*Hx) + hypot(*q.b)) / unit
+    small, noise = max(tol * sqrt(r @ r), 1e-50 * size), 50 * len(r) * EPS * size
+    p = z = r if M_inv is None else M_inv @ r
+    rz = pp = r @ z  # pp is p^T M p
+    x, longest = [x0.copy()], 0.0
     for _ in range(n_steps):
-        if np.linalg.norm(r) <= small or rz < np.finfo(float).tiny:
+        length = sqrt(r @ r)
+        if length <= small:
             break
         Hp = 2 * (q.A @ p)
         curvature = p @ Hp
+        if length <= noise and 10 * longest * curvature < pp:
+            break  # r is rounding, and p turns into the kernel of A
         require(curvature > 0, "A must be positive definite: p^T H p > 0", curvature)
         alpha = rz / curvature
-        x.append(x[-1] + alpha * p)
+        if length > noise:
+            longest = max(longest, alpha)
+        x.append(x[-1] + alpha * unit * p)
         r = r - alpha * Hp
         z = r if M_inv is None else M_inv @ r
         rz, old = r @ z, rz
-        p = z + rz / old * p
+        beta = rz / old
+        p, pp = z + beta * p, rz + beta**2 * pp
     return np.array(x)
 
 
-def newton(q: Quadratic, x0: Float[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"]:
+def newton(q: Quadratic, x0: Real[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"]:
     r"""Newton's method, which needs one step: ``f`` is its own second-order expansion.
 
     .. math:: x_1 = x_0 - H^{-1}\,\nabla f(x_0)
@@ -438,19 +493,20 @@ def newton(q: Quadratic, x0: Float[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or of the wrong length, or ``A`` is not positive definite.
+        If ``x0`` is not real and finite or of the wrong length, or ``A`` is not positive definite.
 
     References
     ----------
     Equation :eq:`eq-quadratic_forms-newton`.
     """
-    _require_point("x0", x0, len(q.b))
+    x0 = _point("x0", x0, len(q.b))
     _require_definite(q)
-    return np.array([x0, x0 - cho_solve(cho_factor(q.hessian), q.grad(x0))])
+    _, step, _ = dposv(q.hessian, q._grad(x0))  # solves by Cholesky's factorisation
+    return np.array([x0, x0 - step])
 
 
 def power_iteration(
-    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_steps: int
+    A: Real[np.ndarray, "n n"], x0: Real[np.ndarray, " n"], n_steps: int
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Power iteration for the eigenvector of the eigenvalue largest in absolute value.
 
@@ -471,25 +527,23 @@ def power_iteration(
     Raises
     ------
     ValueError
-        If ``A`` is not a finite square matrix, ``x0`` is zero, not finite or of the wrong length,
-        ``n_steps`` is not an integer >= 0, or ``A`` maps an iterate to zero.
+        If ``A`` is not a real and finite square matrix, ``x0`` is zero, not real and finite or of
+        the wrong length, ``n_steps`` is not an integer >= 0, or ``A`` maps an iterate to zero.
 
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
     """
-    x = _unit_start(A, x0, n_steps)
-    A = (A + A.T) / 2
+    A, x, n_steps = _matrix_and_start(A, x0, n_steps)
     for _ in range(n_steps):
         image = A @ x[-1]
-        size = np.linalg.norm(image)
-        require(size > 0, "A must not map an iterate to zero: |A x| > 0", size)
-        x.append(image / size)
+        require(image.any(), "A must not map an iterate to zero: |A x| > 0", 0.0)
+        x.append(_normalised(image))
     return np.array(x)
 
 
 def rayleigh_iteration(
-    A: Float[np.ndarray, "n n"], x0: Float[np.ndarray, " n"], n_steps: int
+    A: Real[np.ndarray, "n n"], x0: Real[np.ndarray, " n"], n_steps: int
 ) -> Float[np.ndarray, "steps n"]:
     r"""Rayleigh-quotient iteration: inverse iteration with the best guess of the eigenvalue so far.
 
@@ -504,41 +558,45 @@ def rayleigh_iteration(
     Returns
     -------
     ndarray
-        Unit vectors; fewer than ``n_steps + 1`` if a Rayleigh quotient is an eigenvalue exactly.
+        Unit vectors; fewer than ``n_steps + 1`` if one is an eigenvector to rounding, and its
+        Rayleigh quotient an eigenvalue exactly.
         The error is cubed in each step, but which eigenvector is found depends on the start.
 
     Raises
     ------
     ValueError
-        If ``A`` is not a finite square matrix, ``x0`` is zero, not finite or of the wrong length,
-        or ``n_steps`` is not an integer >= 0.
+        If ``A`` is not a real and finite square matrix, ``x0`` is zero, not real and finite or of
+        the wrong length, or ``n_steps`` is not an integer >= 0.
 
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
     """
-    x = _unit_start(A, x0, n_steps)
-    A = (A + A.T) / 2
+    A, x, n_steps = _matrix_and_start(A, x0, n_steps)
+    eye, noise = np.eye(len(A)), 8 * EPS * len(A)
     for _ in range(n_steps):
         rho = x[-1] @ A @ x[-1]
         try:
-            image = np.linalg.solve(A - rho * np.eye(len(A)), x[-1])
-        except np.linalg.LinAlgError:
-            break  # rho is an eigenvalue to the last bit
-        x.append(image / np.linalg.norm(image))
+            image = np.linalg.solve(A - rho * eye, x[-1])
+        except np.linalg.LinAlgError:  # rho is an eigenvalue to the last bit
+            if abs(A @ x[-1] - rho * x[-1]).max() <= noise:
+                break
+            image = np.linalg.solve(A - (rho + noise) * eye, x[-1])
+        x.append(_normalised(image))
     return np.array(x)
 
 
-def _unit_start(A, x0, n_steps) -> list:
-    _require_square(A)
-    _require_point("x0", x0, len(A))
-    require(np.any(np.asarray(x0) != 0), "x0 must not be zero", "a zero vector")
-    require_integer("n_steps", n_steps, 0)
-    return [x0 / np.linalg.norm(x0)]
+def _matrix_and_start(A, x0, n_steps):
+    """Symmetric part of A in units of its size, a list of one unit vector, and n_steps."""
+    A = _square("A", A)
+    x0, n_steps = _point("x0", x0, len(A)), integer("n_steps", n_steps, 0)
+    require(x0.any(), "x0 must not be zero", "a zero vector")
+    A = A / _unit(A)
+    return (A + A.T) / 2, [_normalised(x0)], n_steps
 
 
 def trust_region_sphere(
-    A: Float[np.ndarray, "n n"], b: Float[np.ndarray, " n"], radius: float = 1.0
+    A: Real[np.ndarray, "n n"], b: Real[np.ndarray, " n"], radius: float = 1.0
 ) -> tuple[Float[np.ndarray, " n"], float, bool]:
     r"""Minimum of ``x^T A x + b^T x`` on the sphere ``|x| = radius``, for any matrix.
 
@@ -561,42 +619,49 @@ def trust_region_sphere(
     Raises
     ------
     ValueError
-        If ``A`` is not a finite square matrix, ``b`` is not finite or of the wrong length, or
-        ``radius`` is not positive and finite.
+        If ``A`` is not a real and finite square matrix, ``b`` is not real and finite or of the
+        wrong length, or ``radius`` is not positive and finite.
 
     References
     ----------
     More and Sorensen 1983; Nocedal and Wright 2006, ch. 4.3. Equation
     :eq:`eq-quadratic_forms-trust-region`.
     """
-    q = Quadratic(A, b)
+    q, radius = Quadratic(A, b), real("radius", radius)
     require(0 < radius < np.inf, "radius must be finite and > 0", radius)
-    lam, V, b_tilde = q.eigvals, q.V, q.V.T @ q.b
-    lowest = lam - lam[0] <= ROUNDING * abs(lam).max()
-    pull = np.linalg.norm(b_tilde[lowest])
-    if pull <= ROUNDING * np.linalg.norm(b_tilde):
+    lam, V, b_tilde = q.eigvals, q.V, q.V.T @ q.b / radius
+    unit = _unit(
+        np.append(lam, b_tilde)
+    )  # of lambda, and of the slope on the unit sphere
+    gap, b_tilde = (lam - lam[0]) / unit, b_tilde / unit
+    lowest = gap <= ROUNDING * abs(lam).max() / unit
+    gap[lowest] = 0.0  # one eigenvalue, as often as it may be repeated
+    pull, slope = hypot(*b_tilde[lowest]), hypot(*b_tilde)
+    if pull <= ROUNDING * slope:
         y = np.zeros(len(lam))
-        y[~lowest] = -b_tilde[~lowest] / (2 * (lam[~lowest] - lam[0]))
-        if (room := radius**2 - y @ y) >= 0:
-            y[0] = np.sqrt(room)
-            return V @ y, float(lam[0]), True
+        y[~lowest] = -b_tilde[~lowest] / (2 * gap[~lowest])
+        if (room := 1 - y @ y) >= 0:
+            y[0] = sqrt(room)
+            return radius * (V @ y), float(lam[0]), True
         b_tilde, pull = np.where(lowest, 0.0, b_tilde), 0.0
 
     def solve(shift):  # shift = lam_min - lambda >= 0 keeps its digits near the pole
-        gap = lam - lam[0] + shift
-        return np.divide(-b_tilde, 2 * gap, out=np.zeros_like(gap), where=gap > 0)
+        below = gap + shift
+        return np.divide(-b_tilde, 2 * below, out=np.zeros_like(gap), where=below > 0)
 
     def secular(shift):
-        return np.linalg.norm(solve(shift)) / radius - 1
+        return np.linalg.norm(solve(shift)) - 1
 
-    bounds = np.array([pull, np.linalg.norm(b_tilde)]) / (2 * radius)
-    low, high = bounds * [1 - ROUNDING, 1 + ROUNDING]  # they may coincide
-    shift = brentq(secular, low, high, xtol=1e-300, rtol=1e-15)
-    return V @ solve(shift), float(lam[0] - shift), False
+    low, high = (
+        pull / 2 * (1 - ROUNDING),
+        slope / 2 * (1 + ROUNDING),
+    )  # they may coincide
+    shift = brentq(secular, low, high, xtol=1e-300, rtol=1e-15, maxiter=1000)
+    return radius * (V @ solve(shift)), float(lam[0] - unit * shift), False
 
 
 def kkt_solve(
-    q: Quadratic, C: Float[np.ndarray, "m n"], d: Float[np.ndarray, " m"]
+    q: Quadratic, C: Real[np.ndarray, "m n"], d: Real[np.ndarray, " m"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]]:
     r"""Minimum of ``q`` under the linear constraints ``C x = d``.
 
@@ -617,33 +682,34 @@ def kkt_solve(
     Raises
     ------
     ValueError
-        If ``C`` has not n columns or more than n rows, ``C`` or ``d`` is not finite or ``d`` of the
-        wrong length, the rows of ``C`` are dependent, or ``q`` is not positive definite on its kernel.
+        If ``C`` has not n columns or more than n rows, ``C`` or ``d`` is not real and finite or
+        ``d`` of the wrong length, the rows of ``C`` are dependent, or ``q`` is not positive
+        definite on its kernel.
 
     References
     ----------
     Nocedal and Wright 2006, ch. 16.1. Equation :eq:`eq-quadratic_forms-kkt`.
     """
-    n = len(q.b)
-    ok = np.ndim(C) == 2 and np.shape(C)[1] == n and 0 < len(C) <= n
-    require(ok, f"C must be a matrix of 1 to {n} rows of {n}", f"shape {np.shape(C)}")
-    require_finite("C", C)
-    _require_point("d", d, len(C))
+    n, C = len(q.b), reals("C", C)
+    ok = C.ndim == 2 and C.shape[1] == n and 0 < len(C) <= n
+    require(ok, f"C must be a matrix of 1 to {n} rows of {n}", f"shape {C.shape}")
+    d, unit, rows = _point("d", d, len(C)), _unit(q.A), np.array([_unit(c) for c in C])
+    C, d, A = C / rows[:, None], d / rows, q.A / unit
     Z = null_space(C)
     rank = n - Z.shape[1]
     require(rank == len(C), "C must have independent rows", f"rank {rank}")
     if Z.shape[1]:
-        least = np.linalg.eigvalsh(Z.T @ q.A @ Z)[0]
+        least = np.linalg.eigvalsh(Z.T @ A @ Z)[0]
         rule = "A must be positive definite on the kernel of C"
-        require(least > ROUNDING * abs(q.eigvals).max(), rule, least)
-    saddle = np.block([[q.hessian, C.T], [C, np.zeros((len(C), len(C)))]])
-    solution = np.linalg.solve(saddle, np.concatenate([-q.b, d]))
-    return solution[:n], solution[n:]
+        require(least > ROUNDING * abs(q.eigvals).max() / unit, rule, unit * least)
+    saddle = np.block([[2 * A, C.T], [C, np.zeros((len(C), len(C)))]])
+    solution = np.linalg.solve(saddle, np.concatenate([-q.b / unit, d]))
+    return solution[:n], unit * solution[n:] / rows
 
 
 def unadjusted_langevin(
     q: Quadratic,
-    x0: Float[np.ndarray, "chains n"],
+    x0: Real[np.ndarray, "chains n"],
     eta: float,
     n_steps: int,
     *,
@@ -670,22 +736,20 @@ def unadjusted_langevin(
     Raises
     ------
     ValueError
-        If ``x0`` is not finite or has not n columns, ``eta`` is out of range, ``n_steps`` is not an
-        integer >= 0, or ``A`` is not positive definite.
+        If ``x0`` is not real and finite or has not n columns, ``eta`` is out of range, ``n_steps``
+        is not an integer >= 0, or ``A`` is not positive definite.
 
     References
     ----------
     Roberts and Tweedie 1996. Equation :eq:`eq-quadratic_forms-langevin`.
     """
-    ok = np.ndim(x0) == 2 and np.shape(x0)[1] == len(q.b) and np.size(x0) > 0
-    rule = f"x0 must be a matrix with {len(q.b)} columns"
-    require(ok, rule, f"shape {np.shape(x0)}")
-    require_finite("x0", x0)
+    x, eta, n_steps = reals("x0", x0), real("eta", eta), integer("n_steps", n_steps, 0)
+    ok = x.ndim == 2 and x.shape[1] == len(q.b) and x.size > 0
+    require(ok, f"x0 must be a matrix with {len(q.b)} columns", f"shape {x.shape}")
     _require_definite(q)
     limit = 1 / q.eigvals[-1]
     require(0 < eta < limit, f"eta must be in (0, {limit:g})", eta)
-    require_integer("n_steps", n_steps, 0)
-    x = np.array(x0, dtype=np.float64)
+    x = x.copy()
     for _ in range(n_steps):
-        x += np.sqrt(2 * eta) * rng.standard_normal(x.shape) - eta * q.grad(x)
+        x += np.sqrt(2 * eta) * rng.standard_normal(x.shape) - eta * q._grad(x)
     return x

@@ -28,6 +28,7 @@ METHODS = ["forward", "central", "complex"]
 PROMISED = {"forward": 1e-6, "central": 1e-9, "complex": 1e-14}
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 P = np.array([1.0, 2.0])
+NAN, INF = math.nan, math.inf
 
 
 @pytest.fixture
@@ -296,6 +297,212 @@ def test_gradient_check_uses_n_dir_directions():
     assert len(calls) == 7
 
 
+# --- points of any form and size ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "form",
+    [np.uint8, np.int16, np.float32, np.ndarray.tolist, lambda x: x.astype(float)[::1]],
+)
+@pytest.mark.usefixtures("without_type_checks")
+def test_points_come_in_any_form(form, method):
+    whole = np.array([200, 3])
+    x, v = form(whole), form(np.array([100, 200]))
+    f, want = (lambda z: z[0] * z[1] ** 2), np.array([9.0, 1200.0])
+    rtol = 2e-7 if method == "forward" else 1e-9
+    got = numerical_gradient(f, x, method)
+    assert got.dtype == np.float64
+    assert_allclose(got, want, rtol=rtol)
+    slope = directional_derivative(f, x, v, method)
+    assert_allclose(slope, want @ [1, 2] / math.sqrt(5), rtol=rtol)
+    J = numerical_jacobian(lambda z: np.array([z[0], f(z)]), x, method)
+    assert_allclose(J, [[1, 0], want], rtol=rtol)
+    rng = np.random.default_rng(0)
+    grad = lambda z: [9.0, 1200.0]  # noqa: E731
+    assert gradient_check(f, grad, x, method=method, rng=rng)[0] < rtol
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_single_precision_and_read_only_points():
+    waves = lambda x: np.sum(np.sin(x))  # noqa: E731
+    want = np.cos([1.0, 2.0])
+    got = numerical_gradient(waves, np.float32([1, 2]), "forward")
+    assert_allclose(got, want, rtol=1e-7)
+    x = np.array([1.0, 9.0, 2.0, 9.0])[::2]
+    x.flags.writeable = False
+    assert_allclose(numerical_gradient(waves, x), want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("large", [10.0, 1e4, 1e6, 1e10])
+def test_each_coordinate_has_its_own_step(method, large):
+    """Derivatives along x of size 1 do not suffer from a neighbour of another size."""
+    x, rtol = np.array([1.0, large, -1e-3]), 100 * PROMISED[method]
+    f = lambda x: np.sin(x[0]) * x[2] * (x[1] / large) ** 3  # noqa: E731
+    want = [-1e-3 * math.cos(1), -3e-3 * math.sin(1) / large, math.sin(1)]
+    assert_allclose(numerical_gradient(f, x, method), want, rtol=1e3 * rtol)
+    alone = numerical_gradient(lambda x: np.sin(x[0]), x, method)
+    assert_allclose(alone, [math.cos(1), 0, 0], rtol=rtol)
+    F = lambda x: np.array([np.sin(x[0]), x[1] ** 2, np.exp(x[2])])  # noqa: E731
+    J = numerical_jacobian(F, x, method)
+    want = np.diag([math.cos(1), 2 * large, math.exp(-1e-3)])
+    assert_allclose(J, want, rtol=rtol, atol=0)
+
+
+@pytest.mark.parametrize("large", [1e2, 1e4, 1e6])
+def test_slope_between_coordinates_of_different_size(large):
+    """No common step is good; what is left is near (round-off times size)^(2/3)."""
+    x, u = np.array([1.0, large]), np.array([0.6, 0.8])
+    limit = 20 * (2.0**-53 * large) ** (2 / 3)
+    for f, g in [
+        (lambda x: np.sin(x).sum(), np.cos(x)),
+        (lambda x: np.sin(x[0]) * x[1], [math.cos(1) * large, math.sin(1)]),
+        (lambda x: x @ x, 2 * x),
+    ]:
+        assert_allclose(directional_derivative(f, x, u), g @ u, rtol=limit)
+        assert_allclose(directional_derivative(f, x, u, "complex"), g @ u, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("large", [1e2, 1e4, 1e6])
+def test_gradient_check_of_coordinates_of_different_size(method, large):
+    x = np.array([1.0, large])
+    for f, grad in [
+        (lambda x: np.sin(x[0]), lambda x: np.array([np.cos(x[0]), 0])),
+        (lambda x: np.sin(x[0]) + x[1], lambda x: np.array([np.cos(x[0]), 1])),
+        (lambda x: np.sin(x[0]) * x[1], lambda x: np.array([np.cos(x[0]) * x[1], np.sin(x[0])])),
+        (lambda x: x @ x, lambda x: 2 * x),
+        (lambda x: np.exp(x[0]) / x[1], lambda x: np.exp(x[0]) / x[1] * np.array([1, -1 / x[1]])),
+    ]:  # fmt: skip
+        rng = np.random.default_rng(0)
+        error, _ = gradient_check(f, grad, x, method=method, rng=rng)
+        assert error < PROMISED[method]
+    f = lambda x: np.sin(x[0]) + x[1]  # noqa: E731
+    for wrong in ([2 * math.cos(1), 1], [math.cos(1), 1.5], [0, 1]):
+        rng = np.random.default_rng(0)
+        assert (
+            gradient_check(f, lambda x, g=wrong: g, x, method=method, rng=rng)[0] > 0.1
+        )
+
+
+def test_gradient_check_counts_what_rounding_does_not_explain():
+    """The value 1e8 hides a slope of 1 from steps of 1e-8, but not a wrong one."""
+    f = lambda x: 1e8 + np.sin(x[0])  # noqa: E731
+    for grad, low, high in [(np.cos, 0, 1e-9), (lambda x: 3 * np.cos(x), 0.6, 0.7)]:
+        rng = np.random.default_rng(0)
+        error, _ = gradient_check(f, grad, np.ones(1), rng=rng)
+        assert low <= error < high
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e-100, 1e-8, 1.0, 1e8, 1e100, 1e300])
+def test_complex_step_in_units_of_the_point(size):
+    x = np.array([size, 0.0])
+    for f, slope in [
+        (lambda x: np.log(x[0]), 1 / size),
+        (lambda x: np.sqrt(x[0]), 0.5 / math.sqrt(size)),
+        (lambda x: np.exp(x[0] / size), math.e / size),
+        (lambda x: 3 * x[0] + x[1], 3.0),
+    ]:
+        got = numerical_gradient(f, x, "complex")
+        assert_allclose(got[0], slope, rtol=1e-12)
+        one = directional_derivative(f, x, np.array([2.0, 0.0]), "complex")
+        assert_allclose(one, slope, rtol=1e-12)
+    assert_allclose(numerical_gradient(lambda x: np.exp(x[1]), x, "complex"), [0, 1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e200, 1e307])
+def test_direction_of_any_length(method, size):
+    v = size * np.array([3.0, 4.0])
+    want = 4.4 if size > 1e-300 else math.sqrt(2) * 3  # 5e-324 times 3 and 4 is rounded
+    if size == 5e-324:
+        v = np.array([size, size])
+    got = directional_derivative(bowl, P, v, method)
+    assert_allclose(got, want, rtol=10 * PROMISED[method])
+    if 1e-300 < size < 1e300:
+        applied = directional_derivative(bowl, P, v, method, normalize=False)
+        assert_allclose(applied / size, 22, rtol=10 * PROMISED[method])
+
+
+def test_the_step_is_the_one_that_was_made():
+    """1e4 + 1e-9 is 5e-11 off: the quotient of a linear function knows."""
+    x = np.array([1e4])
+    for method in ("forward", "central"):
+        for h in (1e-9, 3e-8, 1.7e-6):
+            got = numerical_gradient(lambda x: 3 * (x[0] - 1e4), x, method, h)
+            assert_allclose(got, 3, rtol=1e-15)
+            slope = directional_derivative(lambda x: 3 * (x[0] - 1e4), x, -x, method, h)
+            assert_allclose(slope, -3, rtol=1e-15)
+
+
+# --- functions of any manners ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_number_in_an_array(method):
+    f = lambda x: np.array([x[0] ** 2 + x[1] ** 2])  # noqa: E731
+    rtol = 10 * PROMISED[method]
+    assert_allclose(numerical_gradient(f, P, method), [2, 4], rtol=rtol)
+    slope = directional_derivative(f, P, np.array([3.0, 4.0]), method)
+    assert isinstance(slope, float)
+    assert_allclose(slope, 4.4, rtol=rtol)
+    rng = np.random.default_rng(0)
+    error, _ = gradient_check(f, lambda x: 2 * x, P, method=method, rng=rng)
+    assert error < 10 * PROMISED[method]
+
+
+def test_integer_values():
+    assert_array_equal(numerical_gradient(lambda x: 3, P), [0, 0])
+    stairs = lambda x: np.uint8(200 * (x[0] < 1))  # noqa: E731
+    axis = np.array([1.0, 0.0])
+    assert directional_derivative(stairs, P, axis, "central", h=0.5) == -200
+    J = numerical_jacobian(lambda x: [7, np.uint8(x[1] > 2)], P, h=0.5)
+    assert_array_equal(J, [[0, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_function_may_write_into_its_argument(method):
+    def f(x):
+        x *= 2
+        return (x**2).sum()
+
+    x, rtol = P.copy(), 10 * PROMISED[method]
+    assert_allclose(numerical_gradient(f, x, method), [8, 16], rtol=rtol)
+    slope = directional_derivative(f, x, np.array([3.0, 4.0]), method)
+    assert_allclose(slope, 17.6, rtol=rtol)
+
+    def grad(x):
+        x *= 8
+        return x
+
+    rng = np.random.default_rng(0)
+    assert gradient_check(f, grad, x, method=method, rng=rng)[0] < rtol
+    assert_array_equal(x, P)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_function_may_return_the_same_array_again(method):
+    real, complex_ = np.empty(2), np.empty(2, complex)
+
+    def F(x):
+        out = complex_ if np.iscomplexobj(x) else real
+        out[:] = x**2
+        return out
+
+    rtol = 10 * PROMISED[method]
+    assert_allclose(numerical_jacobian(F, P, method), [[2, 0], [0, 4]], rtol=rtol)
+
+
+def test_jacobian_is_its_own_array():
+    J = numerical_jacobian(waves, np.ones(3))
+    assert J.flags.c_contiguous
+    assert J.flags.owndata
+
+
+# --- reverse mode --------------------------------------------------------------------------------
+
+
 def test_tape_by_hand():
     x, y = Var([2.0, 3.0]), Var([5.0, 7.0])
     (x * y + x).sum().backward()
@@ -315,6 +522,99 @@ def test_tape_product_with_vector_and_matrix(shape):
     torch.tanh(ta @ tb).sum().backward()
     assert_allclose(a.grad, ta.grad, rtol=1e-12, atol=1e-14)
     assert_allclose(b.grad, tb.grad, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("operation", ["+", "*", "-"])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((2, 3), ()), ((), (4,)), ((3,), (2, 3)), ((2, 1), (1, 3)), ((1,), (3,)), ((2, 1, 3), (4, 1))],
+)  # fmt: skip
+def test_tape_undoes_broadcasting(left, right, operation):
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape) for shape in (left, right)]
+    run = {"+": lambda a, b: a + b, "*": lambda a, b: a * b, "-": lambda a, b: a - b}
+    a, b = map(Var, values)
+    ta, tb = (torch.tensor(value, requires_grad=True) for value in values)
+    for x, y in ((a, b), (ta, tb)):
+        z = run[operation](x, y)
+        (z * z * y).sum().backward()
+    assert a.grad.shape == left
+    assert b.grad.shape == right
+    assert_allclose(a.grad, ta.grad, rtol=1e-12, atol=1e-14)
+    assert_allclose(b.grad, tb.grad, rtol=1e-12, atol=1e-14)
+
+
+def test_tape_of_a_scalar_factor():
+    c = Var(2.0)
+    (Var(np.ones((2, 3))) * c).sum().backward()
+    assert c.grad == 6
+
+
+def test_tape_takes_numbers_and_arrays():
+    x, w = Var([1, 2]), np.array([3.0, 5.0])
+    y = 2 * x + 1 - w * x + x * w - (x - 4.0) + (w - x) + np.float64(7) * x + (-x)
+    y.sum().backward()
+    assert_allclose(y.value, 2 * x.value + 1 + 4 + w + 4 * x.value)
+    assert_array_equal(x.grad, [6, 6])
+    W = np.array([[1.0, 2.0], [3.0, 4.0]])
+    (W @ x).sum().backward()
+    assert_array_equal(x.grad, [4, 6])
+    V = Var(W)
+    (V @ w).sum().backward()
+    assert_array_equal(V.grad, [w, w])
+
+
+def test_tape_of_a_long_chain():
+    x = Var(1.0)
+    total, product = x, x
+    for _ in range(5_000):
+        total, product = total + x, product * 1.0
+    (total + product).backward()
+    assert x.grad == 5_002
+
+
+def test_tape_of_many_diamonds():
+    """Each value is used twice: 2^60 paths, 60 nodes."""
+    x = y = Var(1.0)
+    for _ in range(60):
+        y = y + y
+    y.backward()
+    assert x.grad == 2.0**60
+
+
+def test_tape_keeps_its_own_values():
+    value = np.array([1.0, 2.0])
+    x = Var(value)
+    y = (x * x).sum()
+    value[:] = 0
+    y.backward()
+    assert_array_equal(x.grad, [2, 4])
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: Var(1j), "the value of a Var must be real numbers, got complex128"),
+        (lambda: Var([1.0, NAN]), "the value of a Var must be finite, got nan"),
+        (lambda: Var([1.0]) * None, "the value of a Var must be real numbers, got object"),
+        (lambda: Var([1.0, 2.0]).backward(), "backward must start at one number, got shape (2,)"),
+        (
+            lambda: Var([1.0, 2.0]) @ Var([1.0, 2.0]),
+            "@ must stand between a matrix and a vector or matrix, got 1 and 1 axes",
+        ),
+        (
+            lambda: Var(np.ones((2, 2, 2))) @ Var(np.ones((2, 2, 2))),
+            "@ must stand between a matrix and a vector or matrix, got 3 and 3 axes",
+        ),
+        (
+            lambda: Var(np.ones((2, 2))) @ 2.0,
+            "@ must stand between a matrix and a vector or matrix, got 2 and 0 axes",
+        ),
+    ],
+)  # fmt: skip
+def test_tape_refuses_in_a_sentence(run, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run()
 
 
 @seeded
@@ -381,6 +681,32 @@ def test_hvp_is_linear_and_symmetric():
     H = lambda w: hvp(torch_rosen, x, w)  # noqa: E731
     assert_allclose(H(2 * u - v), 2 * H(u) - H(v), rtol=1e-10, atol=1e-9)
     assert_allclose(u @ H(v), v @ H(u), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("f", "want"),
+    [
+        (lambda x: x.new_tensor(3.0), 0),  # ignores its argument
+        (lambda x: 2 * x.sum() + 1, 0),
+        (lambda x: (x > 0).sum(), 0),
+        (lambda x: (x**3).sum(0, keepdim=True), [6, 24]),  # one number in a vector
+        (lambda x: x.mul_(2).square().sum(), [8, 16]),  # writes into its argument
+    ],
+)
+def test_hvp_of_functions_of_any_manners(f, want):
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    v = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    got = hvp(f, x, v)
+    assert_allclose(got, np.broadcast_to(want, 2), rtol=1e-14)
+    assert_array_equal(x, v)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16])
+def test_hvp_keeps_the_precision(dtype):
+    x = torch.ones(2, dtype=dtype)
+    got = hvp(lambda x: (x**3).sum(), x, x)
+    assert got.dtype == dtype
+    assert got.tolist() == [6, 6]
 
 
 G3 = np.array([3.0, -1.0, 0.5])
@@ -456,14 +782,63 @@ def test_no_unit_vector_is_steeper(g, norm, seed):
     assert (v @ g <= slope * (1 + 1e-12)).all()
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
-def test_dual_of_extreme_gradients(scale):
-    d, slope = dual_direction(scale * np.array([3.0, 4.0]), "l2")
-    assert_allclose(d, [0.6, 0.8], rtol=1e-14)
-    assert_allclose(slope, 5 * scale, rtol=1e-14)
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e307])
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+def test_dual_of_extreme_gradients(scale, norm):
+    g = np.array([3.0, -4.0])
+    d, slope = dual_direction(scale * g, norm)
+    want, dual = dual_direction(scale / scale * g, norm)
+    assert_allclose(d, want, rtol=1e-14)
+    assert_allclose(slope, dual * scale, rtol=1e-14)
 
 
-NAN, INF = math.nan, math.inf
+@pytest.mark.parametrize("s", [1e-200, 1e-160, 1.0, 1e160, 1e200])
+@pytest.mark.parametrize("t", [1e-200, 1e-160, 1.0, 1e160, 1e200])
+def test_dual_of_extreme_matrices(s, t):
+    """g in units of 1/t, M in units of 1/s: d shrinks with the root of s."""
+    d, slope = dual_direction(t * G3, s * M3)
+    want, dual = dual_direction(G3, M3)
+    assert_allclose(d * math.sqrt(s), want, rtol=1e-13)
+    assert_allclose(slope / t * math.sqrt(s), dual, rtol=1e-13)
+    G = np.outer([1.0, 2.0], G3) + np.eye(2, 3)
+    D, nuclear = dual_direction(t * G, "spectral")
+    assert_allclose(D, dual_direction(G, "spectral")[0], rtol=0, atol=1e-13)
+    assert_allclose(nuclear / t, np.linalg.norm(G, "nuc"), rtol=1e-13)
+
+
+def test_dual_of_a_metric_with_many_scales():
+    """Coordinates in units of 1e-100 and 1e100."""
+    units = np.array([1e-100, 1.0, 1e100])
+    d, slope = dual_direction(G3 * units, units[:, None] * M3 * units)
+    want, dual = dual_direction(G3, M3)
+    assert_allclose(d * units, want, rtol=1e-12)
+    assert_allclose(slope, dual, rtol=1e-12)
+
+
+def test_dual_of_a_metric_symmetric_up_to_rounding():
+    V = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
+    M = V @ np.diag([1.0, 2, 3, 4, 5, 6]) @ V.T
+    M[0, 1] = M[1, 0] + 1e-15
+    g = V.sum(1)
+    d, slope = dual_direction(g, M)
+    assert_allclose(slope * d, V @ (1 / np.arange(1.0, 7)), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("form", [np.uint8, np.int64, np.float32, np.ndarray.tolist])
+@pytest.mark.usefixtures("without_type_checks")
+def test_dual_of_any_numbers(form):
+    g, M, G = np.array([200, 100]), np.diag([100, 200]), np.array([[200, 7], [9, 100]])
+    for norm in ("l1", "l2", "linf", M.astype(float)):
+        got = dual_direction(form(g), norm if isinstance(norm, str) else form(M))
+        want = dual_direction(g.astype(float), norm)
+        assert got[0].dtype == np.float64
+        assert_allclose(got[0], want[0], rtol=1e-14)
+        assert_allclose(got[1], want[1], rtol=1e-14)
+    assert_allclose(
+        dual_direction(form(G), "spectral")[1], np.linalg.norm(G, "nuc"), rtol=1e-13
+    )
+
+
 SLOPE = {"f": bowl, "x": P, "v": np.array([3.0, 4.0])}
 CHECK = {"f": bowl, "grad": lambda x: 2 * x, "x": P, "rng": np.random.default_rng(0)}
 POINT = torch.ones(2, dtype=torch.float64)
@@ -523,6 +898,106 @@ KNOWN = "method must be one of forward, central, complex, got newton"
             SLOPE | {"f": lambda x: NAN},
             "the derivative of f must be finite, got nan",
         ),
+        (
+            directional_derivative,
+            SLOPE | {"x": np.array([1j, 1])},
+            "x must be real numbers, got complex128",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"v": np.array([1j, 1])},
+            "v must be real numbers, got complex128",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"h": 1j},
+            "h must be real numbers, got complex128",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"h": [1, 2]},
+            "h must be one number, got shape (2,)",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"h": 1e-20},
+            "h must be large enough to move x along v, got 1e-20",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"x": np.array([1.0, 1e17]), "h": 1e-3},
+            "h must be large enough to move x along v, got 0.001",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"f": lambda x: x},
+            "f must return one number, got shape (2,)",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"f": lambda x: 1j * x[0]},
+            "the value of f must be real numbers, got complex128",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"f": lambda x: None},
+            "the value of f must be real numbers, got object",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"f": lambda x: 2.0, "method": "complex"},
+            "f must return complex values for a complex argument, got float64",
+        ),
+        (
+            numerical_gradient,
+            {"f": lambda x: np.outer(x, x), "x": P},
+            "f must return one number, got shape (2, 2)",
+        ),
+        (
+            numerical_gradient,
+            {"f": bowl, "x": np.array([1.0, 1e17]), "h": 1e-3},
+            "h must be large enough to change x, got 0.001",
+        ),
+        (
+            numerical_gradient,
+            {"f": lambda x: NAN, "x": P},
+            "the derivative of f must be finite, got nan",
+        ),
+        (
+            numerical_jacobian,
+            {"F": bowl, "x": P},
+            "F must return a vector, got shape ()",
+        ),
+        (
+            numerical_jacobian,
+            {"F": lambda x: np.outer(x, x), "x": P},
+            "F must return a vector, got shape (2, 2)",
+        ),
+        (
+            numerical_jacobian,
+            {"F": lambda x: NAN * x, "x": P},
+            "the value of f must be finite, got nan",
+        ),
+        (
+            numerical_jacobian,
+            {"F": lambda x: [NAN * (1 + 1j)] * 2, "x": P, "method": "complex"},
+            "the derivative of F must be finite, got nan",
+        ),
+        (
+            gradient_check,
+            CHECK | {"f": lambda x: x},
+            "f must return one number, got shape (2,)",
+        ),
+        (
+            gradient_check,
+            CHECK | {"f": lambda x: 2.0, "method": "complex"},
+            "f must return complex values for a complex argument, got float64",
+        ),
+        (
+            gradient_check,
+            CHECK | {"grad": lambda x: 1j * x},
+            "the value of grad must be real numbers, got complex128",
+        ),
         (numerical_gradient, {"f": bowl, "x": np.ones(0)}, FLAT + "(0,)"),
         (numerical_gradient, {"f": bowl, "x": P, "method": "newton"}, KNOWN),
         (
@@ -559,6 +1034,36 @@ KNOWN = "method must be one of forward, central, complex, got newton"
             hvp,
             HESSIAN | {"v": torch.ones(3)},
             "v must have the shape (2,) of x, got shape (3,)",
+        ),
+        (
+            hvp,
+            HESSIAN | {"x": POINT.long()},
+            "x must be a tensor of floating numbers, got torch.int64",
+        ),
+        (
+            hvp,
+            HESSIAN | {"v": np.ones(2)},
+            "v must be a tensor of floating numbers, got float64",
+        ),
+        (
+            hvp,
+            HESSIAN | {"v": POINT.float()},
+            "v must have the dtype torch.float64 of x, got torch.float32",
+        ),
+        (
+            hvp,
+            HESSIAN | {"f": lambda x: x},
+            "f must return a tensor of one number, got shape (2,)",
+        ),
+        (
+            hvp,
+            HESSIAN | {"f": lambda x: 2.0},
+            "f must return a tensor of one number, got 2.0",
+        ),
+        (
+            hvp,
+            HESSIAN | {"f": lambda x: (x - 1).sqrt().sum()},
+            "the product must be finite, got -inf",
         ),
         (hvp, HESSIAN | {"x": POINT * NAN}, "x must be finite, got nan"),
         (hvp, HESSIAN | {"v": POINT * INF}, "v must be finite, got inf"),
@@ -599,6 +1104,22 @@ KNOWN = "method must be one of forward, central, complex, got newton"
             dual_direction,
             {"g": P, "norm": np.diag([1.0, -2.0])},
             "norm must be symmetric positive definite, got a smallest eigenvalue of -2",
+        ),
+        (
+            dual_direction,
+            {"g": P, "norm": np.outer(P, P)},
+            "norm must be symmetric positive definite, got a smallest eigenvalue of 0",
+        ),
+        (
+            dual_direction,
+            {"g": P, "norm": np.array([[1e-300, 1e300], [1e300, 1e-300]])},
+            "norm must be symmetric positive definite, got a smallest eigenvalue of -inf",
+        ),
+        (dual_direction, {"g": 1j * P}, "g must be real numbers, got complex128"),
+        (
+            dual_direction,
+            {"g": P, "norm": 1j * np.eye(2)},
+            "norm must be real numbers, got complex128",
         ),
     ],
 )

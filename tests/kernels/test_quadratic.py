@@ -2,6 +2,7 @@
 
 import re
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -529,6 +530,287 @@ def test_langevin_one_step_by_hand():
     )
 
 
+# --- any numbers, any scale, any multiplicity --------------------------------------------------
+
+
+def as_list(x):
+    return x.tolist()
+
+
+def read_only(x):
+    x = x.astype(float)
+    x.flags.writeable = False
+    return x
+
+
+def every_other(x):
+    return np.repeat(x.astype(float), 2, axis=-1)[..., ::2]
+
+
+A8, B8, X8 = np.uint8([[200, 90], [100, 250]]), np.uint8([250, 3]), np.uint8([130, 255])
+C8, D8 = np.uint8([[200, 100]]), np.uint8([250])
+
+
+@pytest.mark.parametrize(
+    "form", [np.uint8, np.int16, np.float32, as_list, read_only, every_other]
+)
+@pytest.mark.usefixtures("without_type_checks")
+def test_numbers_come_in_any_form(form):
+    def results(form):
+        A, b, x, C, d = map(form, (A8, B8, X8, C8, D8))
+        q, rows = Quadratic(A, b, 3), form(np.stack([X8, X8 // 2]))
+        yield from (q.A, q.b, q(x), q.grad(x), q(rows), q.grad(rows), q.stationary())
+        for method in METHODS:
+            yield method(q, x, 3)
+        yield conjugate_gradient(q, x, 1, M_inv=form(np.uint8([[200, 7], [7, 90]])))
+        yield newton(q, x)
+        yield power_iteration(A, x, 3)
+        yield rayleigh_iteration(A, x, 2)
+        yield trust_region_sphere(A, b, 2)[0]
+        yield from kkt_solve(q, C, d)
+        yield unadjusted_langevin(q, rows, 1e-3, 2, rng=np.random.default_rng(0))
+
+    exact = results(lambda x: x.astype(float))
+    for got, want in zip(results(form), exact, strict=True):
+        assert np.asarray(got).dtype == np.float64
+        assert_allclose(got, want, rtol=1e-13)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_integers_by_hand():
+    q = Quadratic([[200, 100], [100, 200]], [200, 0])
+    assert_array_equal(q.grad([[1, 2], [3, 4]]), [[1000, 1000], [2200, 2200]])
+    assert_array_equal(q(np.uint8([[1, 2], [3, 4]])), [1600, 8000])
+
+
+def test_what_a_kernel_returns_is_its_own():
+    x0 = np.array([1.0, 2.0])
+    for method in METHODS:
+        assert not np.shares_memory(method(BOWL, x0, 0), x0)
+
+
+EXTREME = [1e-200, 1e-160, 1.0, 1e160, 1e200]
+
+
+@pytest.mark.parametrize(
+    ("s", "t"), [(s, t) for s in EXTREME for t in EXTREME if 1e-300 < s * t < 1e300]
+)
+def test_units_do_not_matter(s, t):
+    """x in units of 1/t and f in units of 1/s: A s, b s t and x t."""
+    A, b, x = BOWL.A, BOWL.b, np.array([3.0, -1.0])
+    q = Quadratic(s * A, s * t * b)
+    assert q.classify() == "minimum"
+    assert_allclose(q.stationary() / t, [1.4, -0.8], rtol=1e-12)
+    assert_allclose(newton(q, t * x)[1] / t, [1.4, -0.8], rtol=1e-12)
+    for method in METHODS:
+        path = method(q, t * x, 4) / t
+        assert_allclose(path, method(BOWL, x, 4)[: len(path)], rtol=1e-6, atol=1e-12)
+        assert_allclose(method(q, t * x, 60)[-1] / t, [1.4, -0.8], rtol=1e-10)
+    exact = gradient_descent(q, t * x, 60, "exact")[-1] / t
+    assert_allclose(exact, [1.4, -0.8], rtol=1e-10)
+    for M_inv in (s * EYE, t * np.diag([1.0, 1e-3])):
+        path = conjugate_gradient(q, t * x, 2, M_inv=M_inv)
+        assert_allclose(path[-1] / t, [1.4, -0.8], rtol=1e-10)
+    for y in ([1.0, 1.0], [2.0, -1.0]):
+        C, d = np.array([y]), np.array([1.0])
+        x_1, nu_1 = kkt_solve(BOWL, C, d)
+        for r in (1e-200, 1.0, 1e200):
+            if 1e-300 < r * t < 1e300 and 1e-300 < s * t / r < 1e300:
+                x_2, nu_2 = kkt_solve(q, r * C, r * t * d)
+                assert_allclose(x_2 / t, x_1, rtol=1e-12)
+                assert_allclose(nu_2 / (s * t / r), nu_1, rtol=1e-12)
+    for radius in (0.5, 20.0):
+        x_1, lam_1, _ = trust_region_sphere(A, b, radius)
+        x_2, lam_2, _ = trust_region_sphere(s * A, s * t * b, t * radius)
+        assert_allclose(x_2 / t, x_1, rtol=1e-10)
+        assert_allclose(lam_2 / s, lam_1, rtol=1e-10)
+    for method in (power_iteration, rayleigh_iteration):
+        got, want = method(s * A, t * x, 5), method(A, x, 5)
+        for k in (0, 1, -1):  # its sign is rounding where A - rho I is singular
+            assert_allclose(np.abs(got[k]), np.abs(want[k]), rtol=0, atol=1e-12)
+
+
+def test_power_iteration_follows_a_small_eigenvalue():
+    x = power_iteration(np.diag([1e-200, 1.0]), np.array([1.0, 0.0]), 3)
+    assert_array_equal(x, [[1, 0]] * 4)
+
+
+def test_line_search_close_to_the_minimum():
+    """Gradients of 1e-170, whose squares vanish: still the zigzag of the textbook."""
+    q = Quadratic(np.diag([0.5, 5.0]), np.zeros(2))
+    start = 1e-170 * np.array([10.0, 1.0])
+    for method in (
+        lambda: gradient_descent(q, start, 1, "exact"),
+        lambda: barzilai_borwein(q, start, 1),
+    ):
+        assert_allclose(method()[1], 1e-170 * np.array([90, -9]) / 11, rtol=1e-13)  # fmt: skip
+
+
+def gram(rank, n, seed=0):
+    rows = 100 * np.random.default_rng(seed).normal(size=(rank, n))
+    return rows.T @ rows
+
+
+def assert_minimum_on_sphere(A, b, radius):
+    """The conditions of the theorem: feasible, stationary, lambda not above any eigenvalue."""
+    x, lam, _ = trust_region_sphere(A, b, radius)
+    size = max(np.abs(A).max(), np.abs(b).max() / radius)
+    assert_allclose(np.linalg.norm(x), radius, rtol=1e-12)
+    gap = 2 * (A @ x - lam * x) + b
+    assert_allclose(gap / (radius * size or 1.0), 0, atol=1e-12)
+    assert lam <= np.linalg.eigvalsh(A)[0] + 1e-12 * size
+
+
+def test_trust_region_of_rank_one():
+    """By the secular equation for the eigenvalues 0, 0 and |u|^2, with 40 digits."""
+    u, b = np.array([100.0, 200.0, 300.0]), np.array([1.0, 0.0, 0.0])
+    along = u * (u @ b) / (u @ u)
+    with mpmath.workdps(40):
+        flat, steep = mpmath.mpf((b - along) @ b), mpmath.mpf(along @ b)
+        shift = mpmath.findroot(
+            lambda t: flat / t**2 + steep / (140_000 + t) ** 2 - 4, 0.5
+        )
+    shift = float(shift)
+    want = -(b - along) / (2 * shift) - along / (2 * (140_000 + shift))
+    x, lam, hard = trust_region_sphere(np.outer(u, u), b)
+    assert_allclose(x, want, rtol=1e-11)
+    assert_allclose(x, [-0.96362, 0.14825, 0.22237], atol=5e-6)
+    assert_allclose(lam, -shift, rtol=1e-9)
+    assert not hard
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("rank", "n"), [(0, 3), (1, 2), (1, 9), (3, 9), (8, 9), (5, 5)]
+)
+def test_trust_region_of_low_rank(rank, n, sign):
+    rng = np.random.default_rng(n)
+    for seed in range(8):
+        A, b = sign * gram(rank, n, seed), rng.normal(size=n)
+        V = np.linalg.eigh(A)[1]
+        for slope in (b, 1e6 * b, A @ b, V[:, -1], V[:, 0], 0 * b):
+            for radius in (1e-3, 1.0, 50.0):
+                assert_minimum_on_sphere(A, slope, radius)
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.0, -3.0])
+def test_trust_region_of_a_multiple_of_the_identity(factor):
+    b = np.array([3.0, 0.0, 4.0])
+    x, lam, hard = trust_region_sphere(factor * np.eye(3), b, 2.0)
+    assert_allclose(x, -2 * b / 5, rtol=1e-12)
+    assert_allclose(lam, factor - 5 / 4, rtol=1e-12)
+    assert not hard
+    x, lam, hard = trust_region_sphere(factor * np.eye(3), 0 * b, 2.0)
+    assert_allclose(np.linalg.norm(x), 2, rtol=1e-14)
+    assert lam == factor
+    assert hard
+
+
+@pytest.mark.parametrize(("rank", "n"), [(1, 2), (1, 40), (2, 5), (4, 5), (20, 60)])
+def test_a_gram_matrix_is_a_valley(rank, n):
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        A, x = gram(rank, n, seed), rng.normal(size=n)
+        q = Quadratic(A, -2 * A @ x)
+        assert q.classify() == "valley"
+        assert q.kernel.shape == (n, n - rank)
+        shortest = np.linalg.pinv(A, rcond=1e-10) @ A @ x
+        assert_allclose(q.stationary(), shortest, rtol=0, atol=1e-9)
+        tilted = Quadratic(A, q.b + 1e-6 * np.linalg.norm(q.b) * q.kernel[:, 0])
+        assert tilted.classify() == "slope"
+        assert tilted.stationary() is None
+
+
+def test_a_steep_valley_has_its_shortest_point():
+    """b = -2 A x is found from products of 1e6, and is small: rounding is no slope."""
+    V = orthogonal(3, 4)
+    A = (V * [1e6, 1e-3, 0.0]) @ V.T
+    q = Quadratic(A, -2 * A @ V[:, 1])
+    assert q.classify() == "valley"
+    assert_allclose(q.stationary(), V[:, 1], rtol=0, atol=1e-5)
+    flat = Quadratic(np.diag([1e6, 1e-3, 0.0]), np.array([1.0, 1.0, 1e-3]))
+    assert flat.classify() == "slope"
+
+
+@pytest.mark.parametrize("start", ["zero", "away"])
+@pytest.mark.parametrize(
+    ("rank", "n"), [(1, 2), (1, 8), (2, 5), (4, 8), (10, 60), (90, 200)]
+)
+def test_conjugate_gradient_stops_in_a_valley(rank, n, start):
+    rng = np.random.default_rng(3)
+    for seed in range(10):
+        A = gram(rank, n, seed)
+        q = Quadratic(A, -2 * A @ rng.normal(size=n))
+        x0 = np.zeros(n) if start == "zero" else rng.normal(size=n)
+        M_inv = np.diag(np.exp(rng.normal(size=n)))
+        for M in (None, M_inv):
+            x = conjugate_gradient(q, x0, 5 * n + 50, M_inv=M)
+            assert len(x) <= 5 * n + 50
+            size = np.linalg.norm(q.b) + np.linalg.norm(q.hessian @ x0)
+            assert np.linalg.norm(q.grad(x[-1])) < 1e-11 * size
+        # Without preconditioner nothing moves it along the floor.
+        along = q.kernel.T @ (conjugate_gradient(q, x0, 5 * n + 50)[-1] - x0)
+        assert_allclose(along, 0, atol=1e-8)
+
+
+def test_conjugate_gradient_goes_on_where_there_is_no_valley():
+    """Far below rounding the residual still shrinks; no row is missing."""
+    q, _, _ = problem(np.geomspace(1, 100, 30))
+    x = conjugate_gradient(q, np.ones(30), 90)
+    assert len(x) == 91
+    assert_allclose(x[-1], problem(np.geomspace(1, 100, 30))[1], rtol=0, atol=1e-13)
+
+
+def test_conjugate_gradient_on_a_slope_says_so():
+    q = Quadratic(np.diag([1.0, 2.0, 0.0]), np.ones(3))
+    with (
+        np.errstate(all="ignore"),  # it runs far away first
+        pytest.raises(ValueError, match="A must be positive definite"),
+    ):
+        conjugate_gradient(q, np.zeros(3), 50)
+
+
+def test_conjugate_gradient_takes_a_preconditioner_of_many_scales():
+    scales = np.array([1e-8, 1.0, 1e8])
+    H = scales[:, None] * (np.eye(3) + 0.3) * scales
+    q = Quadratic(H / 2, -H @ (1 / scales))
+    x = conjugate_gradient(q, np.zeros(3), 20, M_inv=np.diag(1 / np.diag(H)))
+    assert_allclose(x[-1] * scales, 1, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("M_inv", "got"),
+    [
+        (-np.eye(2), "a smallest eigenvalue of -1"),
+        (np.array([[1.0, 2.0], [2.0, 1.0]]), "a smallest eigenvalue of -1"),
+        (np.ones((2, 2)), "a smallest eigenvalue of 0"),
+        (np.zeros((2, 2)), "a smallest eigenvalue of 0"),
+        (np.array([[1.0, 0.5], [0.0, 1.0]]), "a matrix that is not symmetric"),
+        (1e-200 * np.array([[1.0, 0.5], [0.0, 1.0]]), "a matrix that is not symmetric"),
+    ],
+)
+def test_preconditioner_is_symmetric_and_definite(M_inv, got):
+    message = f"M_inv must be symmetric positive definite, got {got}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        conjugate_gradient(BOWL, np.ones(2), 3, M_inv=M_inv)
+
+
+@pytest.mark.parametrize("eigenvalues", [[1, 1, 1], [0, 0, 0], [1, 1, 3], [-2, 5, 5]])
+def test_rayleigh_iteration_with_repeated_eigenvalues(eigenvalues):
+    V = orthogonal(3, 1)
+    A = (V * np.array(eigenvalues, float)) @ V.T
+    for seed in range(10):
+        x = rayleigh_iteration(A, np.random.default_rng(seed).normal(size=3), 12)
+        assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-13)
+        assert_allclose(A @ x[-1], (x[-1] @ A @ x[-1]) * x[-1], rtol=0, atol=1e-13)
+
+
+def test_power_iteration_stays_in_an_eigenspace():
+    V = orthogonal(4)
+    x = power_iteration((V * [1.0, 3.0, 3.0, 2.0]) @ V.T, V.sum(1), 150)
+    assert_allclose(x[-1], (V[:, 1] + V[:, 2]) / np.sqrt(2), rtol=0, atol=1e-12)
+
+
 # --- the door -------------------------------------------------------------------------------
 
 SADDLE = Quadratic(np.diag([1.0, -1.0]), np.zeros(2))
@@ -548,6 +830,23 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (Quadratic, {"A": EYE, "b": np.ones(3)}, "b must have shape (2,), got (3,)"),
         (Quadratic, {"A": EYE, "b": np.array([1, INF])}, "b must be finite, got inf"),
         (Quadratic, {"A": EYE, "b": np.ones(2), "c": NAN}, "c must be finite, got nan"),
+        (Quadratic, {"A": EYE, "b": np.ones(2), "c": [1, 2]}, "c must be one number, got shape (2,)"),
+        (Quadratic, {"A": 1j * EYE, "b": np.ones(2)}, "A must be real numbers, got complex128"),
+        (Quadratic, {"A": EYE, "b": 1j * np.ones(2)}, "b must be real numbers, got complex128"),
+        (BOWL, {"x": 1j * np.ones(2)}, "x must be real numbers, got complex128"),
+        (BOWL, {"x": np.ones(3)}, "x must have points of length 2, got shape (3,)"),
+        (BOWL, {"x": 2.0}, "x must have points of length 2, got shape ()"),
+        (BOWL.grad, {"x": [[1.0], [2.0]]}, "x must have points of length 2, got shape (2, 1)"),
+        (BOWL.grad, {"x": [NAN, 0.0]}, "x must be finite, got nan"),
+        *[(m, GO | {"x0": np.array([0, 1j])}, "x0 must be real numbers, got complex128") for m in METHODS],
+        *[(m, GO | {"eta": [0.1, 0.2], "beta": 0.1}, "eta must be one number, got shape (2,)") for m in METHODS[1:3]],
+        (gradient_descent, GO | {"eta": 1j}, "eta must be real numbers, got complex128"),
+        (conjugate_gradient, GO | {"tol": 1j}, "tol must be real numbers, got complex128"),
+        (conjugate_gradient, GO | {"M_inv": 1j * EYE}, "M_inv must be real numbers, got complex128"),
+        (newton, {"q": VALLEY, "x0": np.zeros(2)}, POSITIVE + "0.0"),
+        (trust_region_sphere, {"A": EYE, "b": np.ones(2), "radius": 1j}, "radius must be real numbers, got complex128"),
+        (kkt_solve, {"q": BOWL, "C": 1j * ROW, "d": np.ones(1)}, "C must be real numbers, got complex128"),
+        (kkt_solve, {"q": BOWL, "C": 0 * ROW, "d": np.ones(1)}, "C must have independent rows, got rank 0"),
         *[(m, GO | {"x0": np.zeros(3)}, "x0 must have shape (2,), got (3,)") for m in METHODS],
         *[(m, GO | {"x0": np.array([0, NAN])}, "x0 must be finite, got nan") for m in METHODS],
         *[(m, GO | {"n_steps": -1}, "n_steps must be an integer >= 0, got -1") for m in METHODS],
@@ -568,7 +867,7 @@ POSITIVE = "A must be positive definite, its smallest eigenvalue > 0, got "
         (
             conjugate_gradient,
             GO | {"q": SADDLE, "x0": np.array([0.0, 1.0])},
-            "A must be positive definite: p^T H p > 0, got -8.0",
+            "A must be positive definite: p^T H p > 0, got -2.0",
         ),
         (newton, {"q": BOWL, "x0": np.zeros(1)}, "x0 must have shape (2,), got (1,)"),
         (newton, {"q": SADDLE, "x0": np.zeros(2)}, POSITIVE + "-1.0"),
