@@ -176,20 +176,3 @@ def tensor(name: str, x: Any) -> Any:
     if not math.isfinite(x.detach().sum()):
         require(x.isfinite(), f"{name} must be finite", x)
     return x
-
-
-def require_integer(name: str, x: ArrayLike, least: float = -np.inf) -> None:
-    """Gone when every kernel uses ``integer`` or ``integers``."""
-    integers(name, x, least)
-
-
-def require_finite(name: str, x: ArrayLike) -> None:
-    """Gone when every kernel uses ``real``, ``reals`` or ``tensor``."""
-    require(np.isfinite(plain(x)), f"{name} must be finite", x)
-
-
-def require_vector(name: str, x: ArrayLike) -> None:
-    """Gone when every kernel uses ``vector``."""
-    shape = tuple(np.shape(x))
-    ok = len(shape) == 1 and shape[0] > 0
-    require(ok, f"{name} must be a non-empty vector", f"shape {shape}")

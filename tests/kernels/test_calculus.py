@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime, linprog, rosen, rosen_der, rosen_hess_prod
 from scipy.optimize._numdiff import approx_derivative
@@ -29,14 +28,6 @@ PROMISED = {"forward": 1e-6, "central": 1e-9, "complex": 1e-14}
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 P = np.array([1.0, 2.0])
 NAN, INF = math.nan, math.inf
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let a bad argument through to the kernel's own door when the test run checks types."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 def bowl(x):

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from jaxtyping import config
 from numpy.testing import assert_array_equal
 
 from utils.diffusion.processes import flow
@@ -696,14 +695,6 @@ def test_not_finite_is_refused(name):
     for key, args in spoiled(example(name)):
         with pytest.raises(ValueError, match=rf"\b{key}\b.* got .*(nan|inf)"):
             KERNELS[name](**args)
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let an array of the wrong shape through to the kernel's own door."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @each_kernel

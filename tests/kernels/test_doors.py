@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from test_common import KERNELS, arrays, example, parameters, without_type_checks  # noqa: F401
+from test_common import KERNELS, arrays, example, parameters
 
 NAMES = [name for name in KERNELS if not name.startswith("utils.diffusion.")]
 each_kernel = pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from jaxtyping import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.integrate import quad
@@ -38,14 +37,6 @@ seeded = settings(derandomize=True, deadline=None, max_examples=60, database=Non
 PAIRS = [(0.1, 1.0), (1.0, 1.0), (0.5, 1.2), (0.0, 0.5), (0.3, 0.8), (1.0, 0.7), (0.0, 1.3)]  # fmt: skip
 CORRECT = ("k1_reward", "rho_k1", "rho_k3", "sg_rho_k2")
 logits = arrays(np.float64, 5, elements=st.floats(-4, 4))
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let a bad argument through to the kernel's own door when the test run checks types."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 def exact_remainder(x):

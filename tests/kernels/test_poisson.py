@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, stats
 
@@ -41,14 +40,6 @@ PALM = np.array([0.0, 0.5, 0.3, 0.2])
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let a bad argument through to the kernel's own door when the test run checks types."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("mu", [1e-3, 0.61, 3.0, 40.0])

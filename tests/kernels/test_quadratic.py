@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg, optimize
 from scipy.sparse.linalg import cg
@@ -30,14 +29,6 @@ from utils.quadratic import (
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 METHODS = [gradient_descent, heavy_ball, nesterov, barzilai_borwein, conjugate_gradient]
 NAN, INF = np.nan, np.inf
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let a bad argument through to the kernel's own door when the test run checks types."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 def orthogonal(n, seed=0):

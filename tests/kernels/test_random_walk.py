@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.linalg import solve_banded, solve_triangular, toeplitz
@@ -32,14 +31,6 @@ from utils.random_walk import (
 
 METHODS = ["conv", "fft", "binom"]
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
-
-
-@pytest.fixture
-def without_type_checks():
-    """Let a bad argument through to the kernel's own door when the test run checks types."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 def all_paths(n):
