@@ -269,17 +269,7 @@ def gaussian_moments(
     a, b = -np.expm1(-2 * u) / 2, m / s**2  # log r = a x^2 + b x + c, with cumulants:
     kappa2, kappa3 = 2 * a**2 + b**2, 8 * a**3 + 6 * a * b**2
     kappa4 = 48 * a**4 + 48 * a**2 * b**2
-    gap = np.where(s**2 < 2, 2 - s**2, np.nan)
-    # log of s^2 (2 - s^2) = 1 - (1 - s^2)^2, by whichever side keeps its digits
-    near = abs(s - 1) < 0.4
-    log_square = np.where(
-        near,
-        np.log1p(-(np.where(near, (1 - s) * (1 + s), 0.0) ** 2)),
-        2 * np.log(s) + np.log(gap),
-    )
-    with np.errstate(over="ignore"):
-        chi2 = np.expm1(m**2 / gap - log_square / 2)
-    chi2 = np.where(np.isnan(gap), np.inf, chi2)
+    chi2 = _chi2(m, s)
     both = kl + kl_forward  # the covariance of r and log r
     same = chi2 == 0
     lam = np.where(same, 1.0, both / np.where(same, 1.0, chi2))
@@ -301,6 +291,17 @@ def gaussian_moments(
         for name, value in exact.items():
             moments[name][close] = value
     return {name: value[()] for name, value in moments.items()}
+
+
+def _chi2(m, s):
+    """``chi^2(p || q)``, infinite where ``s^2 >= 2``."""
+    gap = np.where(s**2 < 2, 2 - s**2, np.nan)
+    # log of s^2 (2 - s^2) = 1 - (1 - s^2)^2, by whichever side keeps its digits
+    near = abs(s - 1) < 0.4
+    apart = np.where(near, (1 - s) * (1 + s), 0.0)
+    log_square = np.where(near, np.log1p(-(apart**2)), 2 * np.log(s) + np.log(gap))
+    with np.errstate(over="ignore"):
+        return np.where(np.isnan(gap), np.inf, np.expm1(m**2 / gap - log_square / 2))
 
 
 CLOSE = 0.05  # chi^2, below which the differences above would lose digits

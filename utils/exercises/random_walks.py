@@ -94,7 +94,7 @@ def bijection():
     hint="The difference of the two walks is again a walk. How many steps has it made?",
     mistakes={
         "That is the probability that they ever meet again.": polya_constant(3)[1],
-        "That is the probability on the square grid.": return_probs(3, dim=2)[3],
+        "That is the probability on the square grid.": return_probs(3, d=2)[3],
         "Each has made three steps, together they have made six.": return_probs(
             2, dim=3
         )[2],
