@@ -45,7 +45,7 @@ def deceptive():
 def threshold(s):
     """Walk down from the origin into the valley."""
     valley = Quadratic(np.ones((2, 2)), np.array([s, s]))
-    return float(valley(gradient_descent(valley, np.zeros(2), 60, step=0.2)[-1]))
+    return float(valley(gradient_descent(valley, np.zeros(2), 60, eta=0.2)[-1]))
 
 
 def steps_by(factor, start):
@@ -75,7 +75,7 @@ def steps_by(factor, start):
 def escape(eta, start):
     """Take the steps."""
     saddle = Quadratic(np.diag([1.0, -0.5]), np.zeros(2))
-    path = gradient_descent(saddle, np.array([1.0, start]), 400, step=eta)
+    path = gradient_descent(saddle, np.array([1.0, start]), 400, eta=eta)
     return int(np.argmax(np.abs(path[:, 1]) > 1))
 
 

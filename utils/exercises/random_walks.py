@@ -95,9 +95,9 @@ def bijection():
     mistakes={
         "That is the probability that they ever meet again.": polya_constant(3)[1],
         "That is the probability on the square grid.": return_probs(3, d=2)[3],
-        "Each has made three steps, together they have made six.": return_probs(
-            2, dim=3
-        )[2],
+        "Each has made three steps, together they have made six.": return_probs(2, d=3)[
+            2
+        ],
     },
 )
 def two():
