@@ -430,6 +430,7 @@ EXAMPLES = {
     "utils.diffusion.precond.score_ve": dict,
     "utils.diffusion.precond.v_pred": dict,
     "utils.diffusion.precond.flow_pred": dict,
+    "utils.diffusion.precond.x0_pred": lambda: {"sigma_data": 0.5},
     "utils.diffusion.losses.explicit_sm": lambda: {
         "score_net": torch.sin,
         "x": noisy()["x_0"],

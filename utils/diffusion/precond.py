@@ -297,3 +297,38 @@ def flow_pred() -> Precond:
         c_in=lambda sigma: 1 / (1 + sigma),
         c_noise=_quarter_log,
     )
+
+
+def x0_pred(sigma_data: float = 0.5) -> Precond:
+    r"""The network predicts the clean data themselves: no help from the preconditioning.
+
+    .. math:: c_{\mathrm{skip}} = 0, \quad c_{\mathrm{out}} = 1, \quad
+              c_{\mathrm{in}} = \frac{1}{\sqrt{\sigma^2 + \sigma_d^2}}, \quad
+              c_{\mathrm{noise}} = \tfrac14 \log\sigma
+
+    Parameters
+    ----------
+    sigma_data : standard deviation of the data, > 0.
+
+    Returns
+    -------
+    Precond
+        The four functions.
+
+    Raises
+    ------
+    ValueError
+        If ``sigma_data`` is not positive and finite.
+
+    References
+    ----------
+    Salimans and Ho 2022, section 4.
+    """
+    sigma_data = positive("sigma_data", sigma_data)
+    return Precond(
+        c_skip=torch.zeros_like,
+        c_out=torch.ones_like,
+        c_in=edm(sigma_data).c_in,
+        c_noise=_quarter_log,
+        sigma_data=sigma_data,
+    )

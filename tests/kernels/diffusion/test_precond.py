@@ -19,6 +19,7 @@ from utils.diffusion.precond import (
     flow_pred,
     score_ve,
     v_pred,
+    x0_pred,
 )
 
 from . import make_training_peers as training
@@ -29,6 +30,7 @@ ALL = {
     "score_ve": score_ve(),
     "v_pred": v_pred(),
     "flow_pred": flow_pred(),
+    "x0_pred": x0_pred(0.7504),
 }
 every = pytest.mark.parametrize("p", ALL.values(), ids=ALL)
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -83,7 +85,7 @@ def test_edm_skip_amplifies_the_errors_least(sigma, sigma_data):
     assert_allclose(p.c_out(level), c_out(float(p.c_skip(level))), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["eps_vp", "v_pred"])
+@pytest.mark.parametrize("name", ["eps_vp", "v_pred", "x0_pred"])
 def test_input_of_unit_variance_elsewhere(name):
     p = ALL[name]
     assert_allclose(p.c_in(SIGMA) ** 2 * (SIGMA**2 + p.sigma_data**2), 1, rtol=1e-12)
@@ -107,6 +109,7 @@ def test_what_each_network_predicts():
         "score_ve": -eps,
         "v_pred": a.sqrt() * eps - (1 - a).sqrt() * x_0,
         "flow_pred": eps - x_0,
+        "x0_pred": x_0,
     }
     for name, target in want.items():
         got = ALL[name].target(x_0, eps, sigma)
@@ -193,7 +196,7 @@ def test_clocks():
     want = torch.tensor([1e-5, 1e-3, 0.5, 1.0])
     assert_allclose(eps_vp(2).c_noise(golden.double()), want, rtol=1e-5)
     assert_allclose(score_ve().c_noise(2 * torch.ones(1).double().exp()), 1, rtol=1e-15)
-    for name in ("edm", "v_pred", "flow_pred"):
+    for name in ("edm", "v_pred", "flow_pred", "x0_pred"):
         assert_allclose(ALL[name].c_noise(torch.ones(1).double().exp()), 1 / 4, rtol=1e-15)  # fmt: skip
 
 
@@ -287,6 +290,7 @@ D = Preconditioned(Says(torch.sin), edm())
     ("call", "message"),
     [
         bad(lambda: edm(0.0), r"sigma_data must be finite and > 0, got 0\.0"),
+        bad(lambda: x0_pred(-1.0), r"sigma_data must be finite and > 0, got -1\.0"),
         bad(lambda: Precond(*[torch.clone] * 4, math.nan), "sigma_data must be finite and > 0, got nan"),
         bad(lambda: eps_vp(1), "M must be an integer >= 2, got 1"),
         bad(lambda: D(X, 0.0), r"sigma must be > 0, got 0\.0"),
