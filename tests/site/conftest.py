@@ -179,6 +179,13 @@ def stage(browser):
     context.close()
 
 
+@pytest.fixture(scope="session")
+def stage_without_scripts(browser):
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
 def open_page(browser, site_url):
     """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test.
@@ -227,6 +234,7 @@ def explorer(stage, page_of, site_url):
     """Open an explorer, alive, on what is left of its page without the text; ``still`` asks for reduced motion."""
 
     def open_(slug, *, still=True, width=1280, height=900, dark=False):
+        stage.unroute_all()
         stage.mouse.move(0, 0)
         stage.set_viewport_size({"width": width, "height": height})
         stage.emulate_media(

@@ -392,8 +392,11 @@ def test_state_goes_both_ways(explorer, site_url, slug):
 
 
 @every
-def test_without_javascript_the_picture_remains(open_page, page_of, slug):
-    page = open_page(f"{page_of(slug)}?only={slug}", javascript=False)
+def test_without_javascript_the_picture_remains(
+    stage_without_scripts, site_url, page_of, slug
+):
+    page = stage_without_scripts
+    page.goto(f"{site_url}{page_of(slug)}?only={slug}")
     picture = page.locator(f"[data-explorer={slug}] img").first
     picture.scroll_into_view_if_needed()
     picture.wait_for(state="visible")
@@ -401,8 +404,11 @@ def test_without_javascript_the_picture_remains(open_page, page_of, slug):
 
 
 @every
-def test_a_module_that_fails_leaves_the_picture(open_page, page_of, slug):
-    page = open_page(f"{page_of(slug)}?only={slug}", blocked="**/*.mjs")
+def test_a_module_that_fails_leaves_the_picture(stage, site_url, page_of, slug):
+    page = stage
+    page.found.clear()
+    page.route("**/*.mjs", lambda route: route.abort())
+    page.goto(f"{site_url}{page_of(slug)}?only={slug}")
     host = page.locator(f"[data-explorer={slug}]").first
     host.scroll_into_view_if_needed()
     page.wait_for_selector(
