@@ -59,7 +59,7 @@ def of_chapter(slug: str) -> list[Part]:
     return [
         *lint(),
         Part(
-            f"kernels of {', '.join(modules)}",
+            f"kernels of {', '.join(m.removeprefix('utils.') for m in modules)}",
             [*PYTEST, *kernel_tests(modules), types_checked()],
         ),
         Part(f"book rules of {slug}", [*PYTEST, "tests/book", "-k", slug]),
