@@ -13,12 +13,6 @@ export BOOK_REPO := $(REPO)
 SOURCES := $(shell find chapters utils _ext _static _templates -type f \
              -not -name '*.pyc' -not -name '*.tmp' -not -path '*/.ipynb_checkpoints/*') \
            $(wildcard *.md *.yml *.bib)
-# Modules and packages of kernels, whose shapes are checked at run time; the others serve the notebooks.
-comma   := ,
-empty   :=
-KERNELS := $(subst $(empty) ,$(comma),$(strip $(patsubst utils/%,utils.%,$(basename $(filter-out \
-             $(addprefix utils/,__init__.py checks.py exercises explorers.py plotting.py runtime.py validate.py), \
-             $(wildcard utils/*.py) $(patsubst %/__init__.py,%,$(wildcard utils/*/__init__.py)))))))
 
 .DEFAULT_GOAL := help
 .PHONY: help book serve lab execute test test-cpus mutate bench epub pdf lint clean
@@ -39,20 +33,15 @@ lab: $(VENV)/read ## open the chapters in JupyterLab
 execute: $(VENV)/read ## run the notebooks in place and store their outputs (CH=slug for one)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/notebooks.py execute $(CH)
 
-test: browser $(VENV)/dev lint ## everything: kernels, notebooks, strict re-execution, the site in a browser
-	$(BIN)/pytest tests/kernels -q -n 2 --jaxtyping-packages=$(KERNELS),beartype.beartype
-	$(BIN)/pytest tests/book -q -n 2
-	BOOK_STATIC=1 $(BIN)/pytest chapters -q --nbval --nbval-current-env --nbval-cell-timeout 120 \
-	  -n 2 --dist loadscope
-	@$(MAKE) --no-print-directory book
-	$(BIN)/pytest tests/site -q -n 2 --dist worksteal
+test: browser $(VENV)/dev ## everything, each part to its end, and a summary (CH=slug: what belongs to one chapter)
+	@$(BIN)/python tools/run_tests.py $(CH)
 
 .PHONY: browser
 browser:
 	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || \
 	  { echo "The site tests need Chromium, and it is not there: apt-get install chromium"; exit 1; }
 
-test-cpus: $(VENV)/dev ## strict re-execution as other processors would run it (CH=slug for one)
+test-cpus: $(VENV)/dev ## kernels and strict re-execution as other processors would run them (CH=slug for one)
 	@$(BIN)/python tools/processors.py $(CH)
 
 mutate: $(VENV)/dev ## mutation testing of the kernels (N=1200 for a sample of so many)

@@ -1,21 +1,20 @@
-"""Repeat the strict run as other processors would execute it.
+"""Repeat the kernel tests and the strict run as other processors would execute them.
 
 python tools/processors.py [slug ...]
 
 Numerical libraries choose their inner loops by the processor and so differ in the last bits.
 Environment variables make them choose as an older processor would. Each setting is first proved
-to change something, then the chapters have to reproduce their stored outputs under it.
+to change something, then the kernels have to pass their tests under it and the chapters to
+reproduce their stored outputs.
 """
 
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "_ext"))
-import chapters  # noqa: E402
+from notebooks import STRICT, chapters
+from run_tests import PYTEST, ROOT, Part, Result, imported, kernel_tests, run, sum_up
 
 # setting -> (environment, what it must change)
 SETTINGS = {
@@ -65,40 +64,42 @@ def probe(environment: dict[str, str]) -> dict[str, str]:
     return json.loads(run.stdout)
 
 
-def strict_run(environment: dict[str, str], files: list[str]) -> bool:
+def parts(slugs: list[str]) -> dict[str, list[str]]:
+    """What is repeated under each setting, for the whole book or a few chapters."""
+    book = [chapters.find(slug) for slug in slugs]
+    modules = sorted({module for chapter in book for module in imported(chapter)})
+    notebooks = [str(chapter.path) for chapter in book]
+    return {
+        "kernels": kernel_tests(modules) if book else ["tests/kernels"],
+        "strict run": [*STRICT, "--dist", "loadscope", *(notebooks or ["chapters"])],
+    }
+
+
+def under(setting: str, environment: dict[str, str], what: dict) -> list[Result]:
     workers = "1" if "BOOK_THREADS" in environment else "2"  # threads wait for a core
-    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
-    command += ["--nbval-cell-timeout", "240", "-n", workers, "--dist", "loadscope"]
-    command += files
-    environment = os.environ | {"BOOK_STATIC": "1"} | environment
-    return subprocess.run(command, env=environment, cwd=ROOT).returncode == 0
+    return [
+        run(Part(f"{setting}: {name}", [*PYTEST, "-n", workers, *options], environment))
+        for name, options in what.items()
+    ]
 
 
-def main(slugs: list[str]) -> None:
-    book = [chapters.find(slug) for slug in slugs] or chapters.all_chapters()
-    files = [str(chapter.path) for chapter in book]
-    usual, failed = probe({}), []
+def main(slugs: list[str]) -> int:
+    what, usual, results = parts(slugs), probe({}), []
     together: dict[str, str] = {}
-    for name, (environment, changes) in SETTINGS.items():
+    for setting, (environment, changes) in SETTINGS.items():
         variables = " ".join(f"{key}={value!r}" for key, value in environment.items())
         if probe(environment)[changes] == usual[changes]:
-            print(
-                f"{name}: {variables} changes no {changes} on this machine and proves nothing"
-            )
-            failed.append(name)
+            why = f"{variables} changes no {changes} on this machine and proves nothing"
+            results.append(Result(setting, "FAILED", why))
             continue
-        print(f"{name}: {variables}, changes {changes}", flush=True)
+        print(f"\n{setting}: {variables}, changes {changes}", flush=True)
         together |= environment
-        if not strict_run(environment, files):
-            failed.append(name)
-    print("all of them at once", flush=True)
-    if not strict_run(together, files):
-        failed.append("all at once")
-    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+        results += under(setting, environment, what)
+    return sum_up(results + under("all of them at once", together, what))
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        sys.exit(main(sys.argv[1:]))
     except ValueError as error:
         sys.exit(str(error))

@@ -9,6 +9,7 @@ import sys
 
 import chapter_rules
 import pytest
+from notebooks import STRICT
 
 from chapters import EVIDENCE_MIME, ROOT, Chapter, find, source
 
@@ -30,6 +31,9 @@ def copy(tmp_path):
         path = tmp_path / CHAPTER.path.relative_to(ROOT)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notebook), encoding="utf-8")
+        (tmp_path / "chapters" / "conftest.py").symlink_to(
+            ROOT / "chapters/conftest.py"
+        )
         return Chapter(path, tmp_path)
 
     return copy
@@ -46,21 +50,17 @@ def replace_in_source(notebook, old, new):
         cell["source"] = source(cell).replace(old, new)
 
 
-def strict_run(chapter: Chapter, **environment) -> subprocess.CompletedProcess:
+def strict_run(
+    chapter: Chapter, *more: str, **environment
+) -> subprocess.CompletedProcess:
     """The strict re-execution, as `make test` runs it, on one notebook."""
-    options = [
-        "-q",
-        "--nbval",
-        "--nbval-current-env",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-    ]
+    settings = ["-c", ROOT / "pyproject.toml", "--rootdir", chapter.root]
+    options = ["-q", "-p", "no:cacheprovider", *settings, *STRICT, *more]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, chapter.root, chapter.path],
+        [sys.executable, "-m", "pytest", *options, chapter.path],
         capture_output=True,
         text=True,
-        env=os.environ | {"BOOK_STATIC": "1"} | environment,
+        env=os.environ | environment,
         cwd=chapter.root,
     )
 
@@ -196,3 +196,17 @@ def test_a_wrong_formula_is_caught(copy):
     kernel.write_text(wrong, encoding="utf-8")
     done = strict_run(chapter, PYTHONPATH=str(chapter.root))
     fails_with(done, "AssertionError", "eq-random_walks-local-clt: measured order")
+
+
+def test_a_cell_that_takes_too_long_is_one_failure(copy):
+    """The cells after it are skipped: what they would say follows from it."""
+
+    def change(notebook):
+        notebook["cells"] = code_cells(notebook)[:4]
+        for cell in notebook["cells"]:
+            cell.update(source="pass", outputs=[])
+        notebook["cells"][1]["source"] = "import time; time.sleep(60)"
+
+    done = strict_run(copy(change), "--nbval-cell-timeout=1")
+    fails_with(done, "Timeout of 1 seconds exceeded")
+    assert re.search(r"1 failed, 1 passed, 2 skipped", done.stdout)

@@ -1,6 +1,7 @@
 """The built site, served locally, in a real browser."""
 
 import gzip
+import json
 import re
 import shutil
 import threading
@@ -33,7 +34,7 @@ OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 class Handler(SimpleHTTPRequestHandler):
     """Serve files, compressed and kept by the browser, like any web host does, without a log.
 
-    ``?only=slug`` is ``cut_down``.
+    ``?only=slug`` is ``cut_down``; ``?plain`` leaves the formulas out, most of what a browser has to lay out.
     """
 
     protocol_version = "HTTP/1.1"
@@ -68,6 +69,8 @@ def content(path: Path, query: str, squeeze: bool) -> bytes:
     body = path.read_bytes()
     if "only" in options:
         body = cut_down(body.decode(), options["only"][0]).encode()
+    if "plain" in options:
+        body = re.sub(rb"<mjx-container.*?</mjx-container>", b"", body, flags=re.DOTALL)
     return gzip.compress(body, 6) if squeeze else body
 
 
@@ -176,9 +179,19 @@ def stage(browser):
     context.close()
 
 
+@pytest.fixture(scope="session")
+def stage_without_scripts(browser):
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
 def open_page(browser, site_url):
-    """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test."""
+    """``open_page(path, ...)`` opens a page as a new visitor meets it; it is closed after the test.
+
+    Requests that match ``blocked`` fail.
+    """
     contexts = []
 
     def open_(
@@ -189,6 +202,7 @@ def open_page(browser, site_url):
         height: int = 900,
         dark: bool = False,
         javascript: bool = True,
+        blocked: str | None = None,
     ):
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -197,6 +211,8 @@ def open_page(browser, site_url):
         )
         contexts.append(context)
         page = watched(context)
+        if blocked:
+            page.route(blocked, lambda route: route.abort())
         page.goto(base + path, wait_until="load")
         return page
 
@@ -218,6 +234,7 @@ def explorer(stage, page_of, site_url):
     """Open an explorer, alive, on what is left of its page without the text; ``still`` asks for reduced motion."""
 
     def open_(slug, *, still=True, width=1280, height=900, dark=False):
+        stage.unroute_all()
         stage.mouse.move(0, 0)
         stage.set_viewport_size({"width": width, "height": height})
         stage.emulate_media(
@@ -256,12 +273,18 @@ def call(browser, site_url):
     page.goto(site_url + "sources.html")
 
     def call_(slug, name, argument_lists):
-        return page.evaluate(
+        # As JSON: Playwright takes seconds for thousands of objects. JSON has no infinity and no NaN.
+        said = page.evaluate(
             """async ([url, name, all]) => {
-              const module = await import(url), plain = x => x?.length === undefined ? x : [...x];
-              return all.map(a => plain(module[name](...a)));
+              const module = await import(url);
+              return JSON.stringify(all.map(a => module[name](...a)), (_, x) =>
+                ArrayBuffer.isView(x) ? [...x]
+                : typeof x === "number" && !Number.isFinite(x) ? {number: String(x)} : x);
             }""",
             [f"{site_url}_static/explorers/{slug}.mjs", name, argument_lists],
+        )
+        return json.loads(
+            said, object_hook=lambda d: float(d["number"]) if [*d] == ["number"] else d
         )
 
     yield call_

@@ -132,5 +132,6 @@ def test_dots_land_one_by_one(explorer):
     host = explorer(SLUG, still=False)
     board = host.locator("[data-share]")
     early = float(board.get_attribute("data-share"))
-    host.page.wait_for_timeout(1500)
-    assert float(board.get_attribute("data-share")) > early
+    host.page.wait_for_function(
+        "([e, early]) => e.dataset.share > early", arg=[board.element_handle(), early]
+    )

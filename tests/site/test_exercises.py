@@ -30,7 +30,7 @@ JUDGED = """([label, texts]) => {
 
 @pytest.mark.parametrize("chapter", BOOK, ids=lambda chapter: chapter.slug)
 def test_answers_are_judged_without_a_kernel(open_page, page_of, chapter):
-    page = open_page(page_of(chapter.slug))
+    page = open_page(page_of(chapter.slug) + "?plain")
     for label in chapter.exercises:
         known = exercises.find(label)
         want = known.value(*known.at[0])
@@ -47,7 +47,7 @@ def test_answers_are_judged_without_a_kernel(open_page, page_of, chapter):
 
 
 def test_fractions_and_commas_are_numbers(open_page, page_of):
-    page = open_page(page_of("random_walks"))
+    page = open_page(page_of("random_walks") + "?plain")
     host = page.locator("[data-exercise=ex-random_walks-lazy][data-key]")
     for text in ("19/81", "0,2346", " .2346 ", "-19/-81", "−19/−81"):
         assert reply(host, text)[0] == "right", text
@@ -59,6 +59,6 @@ def test_fractions_and_commas_are_numbers(open_page, page_of):
 
 
 def test_without_javascript_the_question_remains(open_page, page_of):
-    page = open_page(page_of("random_walks"), javascript=False)
+    page = open_page(page_of("random_walks") + "?plain", javascript=False)
     host = page.locator("[data-exercise=ex-random_walks-lazy]").first
     assert "not answered yet" in host.inner_text()

@@ -134,8 +134,11 @@ def test_a_picture_without_words_is_caught(planted):
     assert any("no alt text" in problem for problem in page_rules.pictures(opened()))
 
 
-def test_unreadable_contrast_is_caught(planted):
-    _, opened = planted('<p style="color: #ccc; background: #fff">pale</p>')
-    assert any(
-        "color-contrast" in problem for problem in page_rules.accessibility(opened())
-    )
+@pytest.mark.parametrize(
+    "style", ["color: #ccc; background: #fff", "color: #333"], ids=["light", "dark"]
+)
+def test_unreadable_contrast_is_caught(planted, style):
+    _, opened = planted(f'<p style="{style}">hard to read</p>')
+    (problem,) = page_rules.accessibility(opened())[:1]
+    assert "color-contrast" in problem
+    assert "hard to read" in problem

@@ -54,7 +54,7 @@ def test_search_finds(open_page):
 
 
 def test_theme_switches_and_figures_follow(open_page):
-    page = open_page(CHAPTER, dark=True)
+    page = open_page(CHAPTER + "?plain", dark=True)
     figure = page.locator(".cell_output img").first
     assert "invert" in figure.evaluate("e => getComputedStyle(e).filter")
     page.locator("button.theme-switch-button:visible").first.click()
@@ -66,8 +66,7 @@ def test_theme_switches_and_figures_follow(open_page):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_light_or_dark_is_chosen_before_anything_is_drawn(open_page, dark):
-    page = open_page("sources.html", dark=dark)
-    page.route("**/*.js*", lambda route: route.abort())  # the page's own line is left
-    page.reload()
+    # The page's own line is left.
+    page = open_page("sources.html", dark=dark, blocked="**/*.js*")
     chosen = page.evaluate("document.documentElement.dataset.theme")
     assert chosen == ("dark" if dark else "light")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import control
+from conftest import TWO_FRAMES, control
 
 from utils import quadratic
 from utils.quadratic import Quadratic
@@ -189,10 +189,10 @@ def test_an_arm_turns_the_bowl_all_the_way_round(explorer):
     box = arm.bounding_box()
     host.page.mouse.move(box["x"] + 22, box["y"] + 22)
     host.page.mouse.down()
-    for degrees in range(30, 391, 5):
+    for degrees in range(30, 391, 15):
         phi = np.radians(degrees)
         host.page.mouse.move(cx + 88 * np.cos(phi), cy - 88 * np.sin(phi))
-        host.page.wait_for_timeout(30)
+        host.page.evaluate(TWO_FRAMES)
         at = arm.bounding_box()
         assert at["x"] + 22 == pytest.approx(cx + 88 * np.cos(phi), abs=2)
         assert at["y"] + 22 == pytest.approx(cy - 88 * np.sin(phi), abs=2)
