@@ -21,11 +21,12 @@ from utils.diffusion.validate import (
     model,
     numbers,
     positive,
+    require,
     rows,
     state,
     states,
 )
-from utils.validate import integer, real, require
+from utils.validate import integer, real
 
 
 def linear_betas(

@@ -22,13 +22,15 @@ from utils.diffusion.validate import (
     model,
     positive,
     positives,
+    require,
     rows,
     state,
     states,
+    steps,
     vector,
     widened,
 )
-from utils.validate import integer, integers, real, require
+from utils.validate import integer, real
 
 Score = Callable[[Tensor], Tensor]
 
@@ -259,10 +261,7 @@ def ddpm_loss(
     x_0, eps = states(x_0=x_0, eps=eps)
     alpha_bar = vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
-    t = torch.as_tensor(integers("t", t, 1), device=x_0.device)
-    rule = f"t must have shape {tuple(x_0.shape[:1])}"
-    require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
-    require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
+    t = steps("t", t, x_0, len(alpha_bar))
     a = alpha_bar[t - 1]  # in float64: 1 - a cancels
     x_t = against(a.sqrt(), x_0) * x_0 + against((1 - a).sqrt(), x_0) * eps
     predicted = model("eps_net", eps_net, x_0)(x_t, t)

@@ -19,10 +19,11 @@ from utils.diffusion.validate import (
     match_event,
     numbers,
     positive,
+    require,
     rows,
     state,
 )
-from utils.validate import integer, require
+from utils.validate import integer
 
 ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue
 

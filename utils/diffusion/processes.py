@@ -28,12 +28,12 @@ from utils.diffusion.validate import (
     on_clock,
     positive,
     reached,
+    require,
     state,
     states,
     time,
     times,
 )
-from utils.validate import require
 
 Curve = Callable[[Tensor], Tensor]
 HIGHEST = 1e4  # the level up to which the package promises finite results

@@ -30,12 +30,13 @@ from utils.diffusion.validate import (
     model,
     monotone,
     positive,
+    require,
     rows,
     state,
     times,
     widened,
 )
-from utils.validate import integer, real, require
+from utils.validate import integer, real
 
 State = Float[Tensor, " B *event"]
 Levels = Float[Tensor, " n"]

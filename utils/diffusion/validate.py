@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Real
 from torch import Tensor, nn
 
-from utils.validate import real, reals, require, tensor
+from utils import validate as common
+from utils.validate import integers, real, reals, tensor
 
 Level = int | float | np.number | Real[Tensor, ""] | Real[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -23,9 +24,20 @@ SLACK = 1e-12  # what rounding may add to a time
 SMALLEST, LARGEST = 1e-150, 1e150  # levels of which the square is a number
 
 
+def require(ok: Any, rule: str, got: Any) -> None:
+    """The common ``require``, also where torch.func hides values from numpy, or from everybody."""
+    if not isinstance(ok, Tensor):
+        return common.require(ok, rule, got)
+    with suppress(RuntimeError):  # under torch.func.vmap
+        if not ok.all():
+            if isinstance(got, Tensor):
+                got = got.detach().expand_as(ok)[~ok].flatten()[0].item()
+            raise ValueError(f"{rule}, got {got}")
+
+
 def positive(name: str, x: Any, zero: bool = False) -> float:
     """A finite number > 0, with ``zero`` >= 0, as a float."""
-    x = real(name, x)
+    x = real(name, x.item() if isinstance(x, Tensor) and x.ndim == 0 else x)
     ok = 0 <= x < math.inf if zero else 0 < x < math.inf
     require(ok, f"{name} must be finite and >{'=' * zero} 0", x)
     return x
@@ -40,8 +52,10 @@ def band(sigma_min: Any, sigma_max: Any) -> tuple[float, float]:
 
 def state(name: str, x: Tensor) -> Tensor:
     """A batch of finite floating numbers, of which the first axis counts the samples."""
-    with suppress(RuntimeError):  # torch.func.vmap lets nobody look at values
+    try:
         tensor(name, x)
+    except RuntimeError:  # numpy cannot look at what torch.func transforms
+        require(x.isfinite(), f"{name} must be finite", x)
     if x.ndim == 0:
         raise ValueError(f"{name} must have an axis for the batch, got shape ()")
     return x
@@ -177,6 +191,17 @@ def as_given(given: Any, value: Tensor) -> Tensor:
     """A float64 result in the precision of the tensor it was asked for with; float64 for numbers."""
     floating = isinstance(given, Tensor) and given.is_floating_point()
     return value.to(given.dtype) if floating else value
+
+
+def steps(name: str, t: Any, x: Tensor, most: int) -> Tensor:
+    """Steps from 1 to ``most``, one for each row of ``x``, as an int64 tensor."""
+    whole = isinstance(t, Tensor) and not (t.is_floating_point() or t.is_complex())
+    t = t.long() if whole else torch.as_tensor(integers(name, t, 1))
+    rule = f"{name} must have shape {tuple(x.shape[:1])}"
+    require(t.shape == x.shape[:1], rule, f"shape {tuple(t.shape)}")
+    require(t >= 1, f"{name} must be an integer >= 1", t)
+    require(t <= most, f"{name} must be <= {most}", t)
+    return t.to(x.device)
 
 
 def on_clock(name: str, t: Any, t_max: float) -> Tensor:

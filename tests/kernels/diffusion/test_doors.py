@@ -166,7 +166,11 @@ def test_memory_layout_does_not_matter(name):
 
 def forms(value):
     """The same number, in what readers have at hand."""
-    yield from (np.float64(value), np.array(value), torch.tensor(value, dtype=torch.float64))
+    yield from (
+        np.float64(value),
+        np.array(value),
+        torch.tensor(value, dtype=torch.float64),
+    )
     if value == float(np.float16(value)):
         yield from (np.float16(value), np.float32(value), torch.tensor(value).half())
     if value == int(value):
