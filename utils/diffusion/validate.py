@@ -268,16 +268,18 @@ def model(
 ) -> Callable:
     """``F``, held to its promise: a value for each entry of what it is given, in the same precision.
 
-    With ``one_each`` it is one value for each row. It is called in the precision of ``x``, whatever a kernel calculates in. A level goes on to it in
-    float64 where there is one for all, and in the precision of ``x`` where each row has its own.
+    With ``one_each`` it is one value for each row. It is called in the precision of ``x``, whatever a
+    kernel calculates in. A level goes on to it in float64 where there is one for all, and in the precision
+    of ``x`` where each row has its own.
     """
     if isinstance(F, nn.Module):
         match_dtype(F, name, "x", x)
     dtype, cast = x.dtype, x.dtype.itemsize < 4
 
     def held(y, *level):
-        given = y.to(dtype) if cast else y
-        value = F(given, *[_handed(a, dtype) for a in level])
+        if level and level[0].ndim and level[0].is_floating_point():
+            level = (level[0].to(dtype), *level[1:])
+        value = F(y.to(dtype) if cast else y, *level)
         shape = y.shape[:1] if one_each else y.shape
         if getattr(value, "shape", None) != shape or value.dtype != dtype:
             kind = getattr(value, "dtype", type(value).__name__)
@@ -287,11 +289,6 @@ def model(
         return value.to(y.dtype) if cast else value
 
     return held
-
-
-def _handed(level, dtype):
-    each = level.ndim > 0 and level.is_floating_point()
-    return level.to(dtype) if each else level
 
 
 def match_dtype(net: nn.Module, owner: str, name: str, x: Tensor) -> None:

@@ -73,7 +73,11 @@ def test_quantise_goes_to_the_nearest_level_and_to_the_ends():
 
 
 def test_only_grey_levels_are_spread():
-    for x in (torch.tensor([0.1]), torch.tensor([-1.125]), torch.tensor([0.0, 1.0 + 1e-6])):
+    for x in (
+        torch.tensor([0.1]),
+        torch.tensor([-1.125]),
+        torch.tensor([0.0, 1.0 + 1e-6]),
+    ):
         with pytest.raises(ValueError, match=r"^x must be on the grey levels"):
             dequantise(x, generator=generator())
 

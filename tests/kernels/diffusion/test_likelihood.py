@@ -156,7 +156,9 @@ def test_fields_that_ignore_what_they_are_given():
     part = lambda y: torch.stack([y[:, 0] ** 2, v[:, 1], 0 * y[:, 2]], 1)  # noqa: E731
     close(divergence_exact(part, x), 2 * x[:, 0])
     log_p, latent = ode_log_prob(lambda y, s: torch.zeros_like(y), x, 0.5, 2.0, 50)
-    close(latent, 4 * x, atol=1e-4, rtol=1e-4)  # data in one point: N(0, 0.25 I) at the start
+    close(
+        latent, 4 * x, atol=1e-4, rtol=1e-4
+    )  # data in one point: N(0, 0.25 I) at the start
     want = torch.distributions.Normal(0.0, 0.5).log_prob(x).double().sum(1)
     close(log_p, want, atol=1e-4, rtol=1e-4)
 

@@ -287,7 +287,9 @@ def test_requirements_of_the_eye_are_asked_for():
     with pytest.raises(ValueError, match=r"^y must have three classes or more, got 2$"):
         digit_classifier(x, torch.tensor([0, 1, 0, 1, 0, 1]))
     eyes = digit_classifier(x, torch.tensor([0, 1, 2, 0, 1, 2]))
-    with pytest.raises(ValueError, match=r"^x must have 4 columns, got shape \(6, 3\)$"):
+    with pytest.raises(
+        ValueError, match=r"^x must have 4 columns, got shape \(6, 3\)$"
+    ):
         digit_features(x[:, :3], eyes)
 
 

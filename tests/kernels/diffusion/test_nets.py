@@ -307,7 +307,7 @@ def test_the_example_of_the_module_runs_as_it_is_written():
     _, text = inspect.getdoc(nets).split(".. code-block:: python\n\n")
     code = textwrap.dedent(text.split("\nAfterwards")[0])
     space = {}
-    exec(code, space)  # noqa: S102  our own page
+    exec(code, space)
     x = 0.3 * torch.randn(500, 2, generator=generator(1)) + space["data"][:500]
     before = (x - space["data"][:500]).square().mean()
     after = (space["ema"].model(x, 0.3) - space["data"][:500]).square().mean()
@@ -318,7 +318,12 @@ def test_counts_of_numpy_and_numbers_as_levels():
     sizes = [np.int64(n) for n in (2, 6, 1)]
     model = woken(ResMLP(*sizes, np.int64(6), generator=generator()))
     x = torch.ones(3, 2)
-    for level in (0.5, np.float32(0.5), torch.tensor(0.5).double(), torch.full((3,), 0.5)):
+    for level in (
+        0.5,
+        np.float32(0.5),
+        torch.tensor(0.5).double(),
+        torch.full((3,), 0.5),
+    ):
         assert torch.equal(model(x, level), model(x, torch.tensor(0.5)))
     assert torch.equal(model(x, 2), model(x, torch.tensor(2.0)))
     layer = FourierEmbedding(np.int64(8))
@@ -358,7 +363,9 @@ def test_data_of_another_precision_are_named():
         (lambda: train(plain, x, lambda F, y, generator: F(y).sum(1), n_steps=1, batch=2, lr=0.1, generator=generator()),
          "sample must have the dtype of the model"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=f"^{names}, torch.float32, got torch.float64$"):
+        with pytest.raises(
+            ValueError, match=f"^{names}, torch.float32, got torch.float64$"
+        ):
             call()
 
 
