@@ -1,7 +1,8 @@
 r"""Objectives that learn a score or a denoiser, and the laws of the noise levels they are averaged over.
 
 All losses return one number for each sample. Score-matching losses carry the factor 1/2, denoising losses do
-not. A score ``score_net`` is a function of ``x`` alone: to train ``score_net(x, sigma)``, fix the level in a lambda.
+not. A score ``score_net`` is a function of ``x`` alone: to train ``score_net(x, sigma)``, fix the level in a
+lambda.
 """
 
 from __future__ import annotations

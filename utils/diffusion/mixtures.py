@@ -254,7 +254,8 @@ class EmpiricalDenoiser:
         # Differences first: expanding the square would cancel where the level is low.
         mode = "donot_use_mm_for_euclid_dist"
         z = torch.cdist(x, data, compute_mode=mode) / level
-        return torch.softmax(-z * z / 2, -1) @ data
+        least = z.amin(-1, keepdim=True)  # z^2 - least^2, where a square may overflow
+        return torch.softmax(-(z - least) * (z + least) / 2, -1) @ data
 
 
 def reference_mixture() -> GaussianMixture:

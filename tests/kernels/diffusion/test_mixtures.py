@@ -286,6 +286,14 @@ def test_empirical_denoiser_of_two_points():
         close(D(x, sigma), torch.tanh(x / sigma**2))
 
 
+def test_empirical_denoiser_where_squares_overflow():
+    """Two points, x far from both: the odds are exp(2 x / sigma^2), whatever |x|^2 / sigma^2."""
+    D = EmpiricalDenoiser(torch.tensor([[1.0], [-1.0]]).double())
+    for x, sigma in ((1e10, 1e-146), (3e4, 1e-30), (2.0**30, 2.0**15)):
+        got = D(torch.tensor([[x]], dtype=torch.float64), sigma)
+        close(got, [[math.tanh(x / sigma**2) if sigma > 1e-3 else 1.0]], rtol=1e-6)
+
+
 def test_empirical_denoiser_keeps_events_and_precision():
     D = EmpiricalDenoiser(normal(5, 2, 3).float())
     x = normal(4, 2, 3).float()
