@@ -484,6 +484,7 @@ def test_the_first_step_of_ddpm_has_its_noise_in_any_precision():
         assert (loss == 3).all()
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_steps_of_any_integer_type():
     """An index of unsigned bytes would be a mask."""
     x_0, eps = normal(2, 3, 2, seed=41)
@@ -523,6 +524,7 @@ def test_transforms_pass_through_the_losses():
     )
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_levels_keep_the_precision_of_their_list():
     sigmas = torch.tensor([0.5, 1.0]).half()
     drawn = discrete_sigma(9, sigmas, generator=generator())

@@ -282,6 +282,7 @@ def test_frechet_of_flat_clouds_by_hand(spread):
     assert_allclose(got, float(((s - t) ** 2).sum()), rtol=1e-12)
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_requirements_of_the_eye_are_asked_for():
     x = normal(6, 4)
     with pytest.raises(ValueError, match=r"^y must have three classes or more, got 2$"):

@@ -314,6 +314,7 @@ def test_the_example_of_the_module_runs_as_it_is_written():
     assert after < 0.8 * before
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_counts_of_numpy_and_numbers_as_levels():
     sizes = [np.int64(n) for n in (2, 6, 1)]
     model = woken(ResMLP(*sizes, np.int64(6), generator=generator()))

@@ -308,6 +308,7 @@ def test_bad_input(call, message):
 
 
 @every
+@pytest.mark.usefixtures("without_type_checks")
 def test_coefficients_by_exact_arithmetic(p):
     """Each function and the weight, in any precision: rounded once, from float64."""
     for sigma in (1e-6, 1e-3, 0.5, 2.0, 300.0, 1e4):

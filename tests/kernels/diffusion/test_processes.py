@@ -235,6 +235,7 @@ def test_curves_take_numbers_and_keep_precision(process, curve):
         close(f(torch.tensor(7)), f(7.0))
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_curves_take_a_whole_time():
     s, std = forward_kernel(flow(), 0)
     assert (s, std, s.dtype) == (1, 0, torch.float64)
