@@ -234,8 +234,8 @@ class EmpiricalDenoiser:
     """
 
     def __init__(self, data: Float[Tensor, " n *event"], chunk: int = 1024):
-        got = f"shape {tuple(data.shape)}"
-        require(state("data", data).numel() > 0, "data must not be empty", got)
+        got = f"shape {tuple(state('data', data).shape)}"
+        require(data.numel() > 0, "data must not be empty", got)
         self.data, self.chunk = data, integer("chunk", chunk, 1)
 
     def __call__(

@@ -6,6 +6,7 @@ its result last. So neither an integer nor a half-precision level ever decides t
 """
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -279,7 +280,12 @@ def model(
     def held(y, *level):
         if level and level[0].ndim and level[0].is_floating_point():
             level = (level[0].to(dtype), *level[1:])
-        value = F(y.to(dtype) if cast else y, *level)
+        try:
+            value = F(y.to(dtype) if cast else y, *level)
+        except RuntimeError as error:  # of torch, where a network inside has another precision
+            if not re.search("dtype|scalar type", str(error)):
+                raise
+            raise ValueError(f"{name} must work in {dtype}, got {error}") from error
         shape = y.shape[:1] if one_each else y.shape
         if getattr(value, "shape", None) != shape or value.dtype != dtype:
             kind = getattr(value, "dtype", type(value).__name__)
