@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from utils.validate import require, tensor
+from utils.diffusion.validate import require
+from utils.validate import tensor
 
 TOP = 16  # the grey levels of a pixel are 0, 1, ..., 16
 WIDTH = 2 / TOP  # what one grey level is worth in [-1, 1]

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from utils.diffusion.validate import Denoiser, Level, against, level, states
-from utils.validate import require
+from utils.diffusion.validate import Denoiser, Level, against, level, require, states
 
 Kind = Literal["eps", "score", "v", "velocity"]
 KINDS = ("eps", "score", "v", "velocity")

@@ -21,11 +21,12 @@ from utils.diffusion.validate import (
     model,
     numbers,
     positive,
+    require,
     rows,
     state,
     states,
 )
-from utils.validate import integer, real, require
+from utils.validate import integer, real
 
 
 def linear_betas(
@@ -147,7 +148,8 @@ def posterior(
     Parameters
     ----------
     x_0, x_t : clean data and states at time t, in the scaled coordinate.
-    alpha_bar_s, alpha_bar_t : alpha_bar at both times, 0 < ``alpha_bar_t`` < ``alpha_bar_s`` <= 1, one for all or one for each row.
+    alpha_bar_s, alpha_bar_t : alpha_bar at both times, 0 < ``alpha_bar_t`` < ``alpha_bar_s`` <= 1, one for
+        all or one for each row.
 
     Returns
     -------

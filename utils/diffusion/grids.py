@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from utils.diffusion.processes import Process
-from utils.diffusion.validate import band, positive, positives, reached, vector
-from utils.validate import integer, require
+from utils.diffusion.validate import band, positive, positives, reached, require, vector
+from utils.validate import integer
 
 
 def _range(n, sigma_min, sigma_max, zero):
@@ -29,7 +29,7 @@ def _ended(sigmas, sigma_min, sigma_max, zero, name="n"):
     sigmas[-1] = sigma_min
     sigmas[0] = sigma_max  # in this order: a single level is the highest
     rule = f"{name} must leave the levels apart in float64"
-    require(sigmas.diff() < 0, rule, f"two levels {sigma_max}")
+    require(sigmas.diff() < 0, rule, sigmas[1:])
     return torch.cat([sigmas, sigmas.new_zeros(int(zero))])
 
 

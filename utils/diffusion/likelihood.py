@@ -36,10 +36,11 @@ def _units(x):
 
 def _value_and_divergence(F, x, directions):
     """``F(x)``, and the sum of ``v^T J v`` over the directions, for each row."""
-    F_x, vjp = torch.func.vjp(F, x.detach())
-    # Rows do not interact: one backward pass serves all of them.
-    terms = [rows(v * vjp(v)[0]).sum(1) for v in directions]
-    return F_x.detach(), torch.stack(terms).sum(0).detach()
+    with torch.no_grad():  # the derivatives of vjp are its own
+        F_x, vjp = torch.func.vjp(F, x)
+        # Rows do not interact: one backward pass serves all of them.
+        terms = [rows(v * vjp(v)[0]).sum(1) for v in directions]
+        return F_x, torch.stack(terms).sum(0)
 
 
 def divergence_exact(F: Field, x: Float[Tensor, " B *event"]) -> Float[Tensor, " B"]:

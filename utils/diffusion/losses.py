@@ -1,7 +1,8 @@
 r"""Objectives that learn a score or a denoiser, and the laws of the noise levels they are averaged over.
 
 All losses return one number for each sample. Score-matching losses carry the factor 1/2, denoising losses do
-not. A score ``score_net`` is a function of ``x`` alone: to train ``score_net(x, sigma)``, fix the level in a lambda.
+not. A score ``score_net`` is a function of ``x`` alone: to train ``score_net(x, sigma)``, fix the level in a
+lambda.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from utils.diffusion.validate import (
     model,
     positive,
     positives,
+    require,
     rows,
     state,
     states,
+    steps,
     vector,
     widened,
 )
-from utils.validate import integer, integers, real, require
+from utils.validate import integer, real
 
 Score = Callable[[Tensor], Tensor]
 
@@ -259,10 +262,7 @@ def ddpm_loss(
     x_0, eps = states(x_0=x_0, eps=eps)
     alpha_bar = vector("alpha_bar", alpha_bar)
     require((alpha_bar > 0) & (alpha_bar < 1), "alpha_bar must be in (0, 1)", alpha_bar)
-    t = torch.as_tensor(integers("t", t, 1), device=x_0.device)
-    rule = f"t must have shape {tuple(x_0.shape[:1])}"
-    require(t.shape == x_0.shape[:1], rule, f"shape {tuple(t.shape)}")
-    require(t <= len(alpha_bar), f"t must be <= {len(alpha_bar)}", t)
+    t = steps("t", t, x_0, len(alpha_bar))
     a = alpha_bar[t - 1]  # in float64: 1 - a cancels
     x_t = against(a.sqrt(), x_0) * x_0 + against((1 - a).sqrt(), x_0) * eps
     predicted = model("eps_net", eps_net, x_0)(x_t, t)

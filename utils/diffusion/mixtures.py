@@ -19,10 +19,11 @@ from utils.diffusion.validate import (
     match_event,
     numbers,
     positive,
+    require,
     rows,
     state,
 )
-from utils.validate import integer, require
+from utils.validate import integer
 
 ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue
 
@@ -233,8 +234,8 @@ class EmpiricalDenoiser:
     """
 
     def __init__(self, data: Float[Tensor, " n *event"], chunk: int = 1024):
-        got = f"shape {tuple(data.shape)}"
-        require(state("data", data).numel() > 0, "data must not be empty", got)
+        got = f"shape {tuple(state('data', data).shape)}"
+        require(data.numel() > 0, "data must not be empty", got)
         self.data, self.chunk = data, integer("chunk", chunk, 1)
 
     def __call__(
@@ -253,7 +254,8 @@ class EmpiricalDenoiser:
         # Differences first: expanding the square would cancel where the level is low.
         mode = "donot_use_mm_for_euclid_dist"
         z = torch.cdist(x, data, compute_mode=mode) / level
-        return torch.softmax(-z * z / 2, -1) @ data
+        least = z.amin(-1, keepdim=True)  # z^2 - least^2, where a square may overflow
+        return torch.softmax(-(z - least) * (z + least) / 2, -1) @ data
 
 
 def reference_mixture() -> GaussianMixture:

@@ -282,8 +282,9 @@ def train(
                 model, "the model", "sample", x_0
             )  # the likely cause, in a sentence
             raise
-        got, want = tuple(each.shape), tuple(x_0.shape[:1])
-        require(got == want, f"loss must return shape {want}", f"shape {got}")
+        n = len(x_0) if isinstance(x_0, Tensor) else batch
+        got = tuple(getattr(each, "shape", ()))
+        require(got == (n,), f"loss must return shape ({n},)", f"shape {got}")
         value = each.mean()
         adam.zero_grad()
         value.backward()

@@ -61,7 +61,8 @@ class Precond:
     sigma_data: float = 1.0
 
     def __post_init__(self):
-        positive("sigma_data", self.sigma_data)
+        scale = positive("sigma_data", self.sigma_data)
+        object.__setattr__(self, "sigma_data", scale)
         for name in ("c_skip", "c_out", "c_in", "c_noise"):
             object.__setattr__(self, name, _of_levels(getattr(self, name)))
 

@@ -28,12 +28,12 @@ from utils.diffusion.validate import (
     on_clock,
     positive,
     reached,
+    require,
     state,
     states,
     time,
     times,
 )
-from utils.validate import require
 
 Curve = Callable[[Tensor], Tensor]
 HIGHEST = 1e4  # the level up to which the package promises finite results
@@ -76,7 +76,7 @@ class Process:
     name: str
 
     def __post_init__(self):
-        positive("t_max", self.t_max)
+        object.__setattr__(self, "t_max", positive("t_max", self.t_max))
         for name in ("s", "ds", "sigma", "dsigma2"):
             object.__setattr__(self, name, self._on_clock(getattr(self, name)))
         object.__setattr__(self, "sigma_inv", self._in_range(self.sigma_inv))

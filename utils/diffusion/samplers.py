@@ -30,12 +30,13 @@ from utils.diffusion.validate import (
     model,
     monotone,
     positive,
+    require,
     rows,
     state,
     times,
     widened,
 )
-from utils.validate import integer, real, require
+from utils.validate import integer, real
 
 State = Float[Tensor, " B *event"]
 Levels = Float[Tensor, " n"]
@@ -72,11 +73,6 @@ def _noise(x, generator):
 def _euler(x, D_x, a, b):
     """From ``a`` to ``b`` along the line through ``x`` and ``D_x``; exactly ``D_x`` at 0."""
     return D_x + b / a * (x - D_x)
-
-
-def _fresh(a, b):
-    """``sqrt(1 - b^2 / a^2)``, in factors: squares of levels overflow, and their difference cancels."""
-    return ((a - b) / a * (1 + b / a)).sqrt()
 
 
 def _heun(D, x, a, b):
@@ -382,24 +378,23 @@ def ancestral(
     Ho et al. 2020, algorithm 2; Song, Meng and Ermon 2021, equations 12 and 16; Song et al. 2021,
     appendix E.
     """
-    D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
-    eta = positive("eta", eta, zero=True)
-    kinds = ("posterior", "vp", "ve")
+    D, sigmas = model("D", D, state("x", x)), levels("sigmas", sigmas)
+    eta, kinds = positive("eta", eta, zero=True), ("posterior", "vp", "ve")
     require(noise in kinds, f"noise must be one of {', '.join(kinds)}", noise)
-    for i, (a, b) in enumerate(pairs):
-        most = 1 / _fresh(a, b)
-        ok = eta <= most or b == 0
-        require(ok, f"eta must be <= {most:.6g} at step {i}", eta)
+    a, b = sigmas[:-1], sigmas[1:]
+    # sqrt(1 - b^2 / a^2), in factors: squares of levels overflow, and their difference cancels
+    part = ((a - b) / a * (1 + b / a)).sqrt()
+    for i, most in enumerate((1 / part[b > 0]).tolist()):
+        require(eta <= most, f"eta must be <= {most:.6g} at step {i}", eta)
+    up, down = eta * b * part, b * (1 - (eta * part) ** 2).clamp(min=0).sqrt()
+    if noise != "posterior":
+        shrink = b.hypot(ONE) / a.hypot(ONE) if noise == "vp" else 1
+        up = torch.where(b > 0, a * part * shrink, 0)
 
-    def step(x, a, b):
-        part = _fresh(a, b)
-        up, down = eta * b * part, b * (1 - (eta * part) ** 2).clamp(min=0).sqrt()
-        if noise != "posterior" and b > 0:
-            shrink = b.hypot(ONE) / a.hypot(ONE) if noise == "vp" else 1
-            up = a * part * shrink
+    def step(x, a, down, up):
         return _euler(x, D(x, a), a, down) + up * _noise(x, generator)
 
-    return _walk(step, x, pairs, record)
+    return _walk(step, x, list(zip(a, down, up, strict=True)), record)
 
 
 def edm_stochastic(

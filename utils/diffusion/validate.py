@@ -6,6 +6,7 @@ its result last. So neither an integer nor a half-precision level ever decides t
 """
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,8 @@ import torch
 from jaxtyping import Real
 from torch import Tensor, nn
 
-from utils.validate import real, reals, require, tensor
+from utils import validate as common
+from utils.validate import integers, real, reals, tensor
 
 Level = int | float | np.number | Real[Tensor, ""] | Real[Tensor, " B"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -23,9 +25,20 @@ SLACK = 1e-12  # what rounding may add to a time
 SMALLEST, LARGEST = 1e-150, 1e150  # levels of which the square is a number
 
 
+def require(ok: Any, rule: str, got: Any) -> None:
+    """The common ``require``, also where torch.func hides values from numpy, or from everybody."""
+    if not isinstance(ok, Tensor):
+        return common.require(ok, rule, got)
+    with suppress(RuntimeError):  # under torch.func.vmap
+        if not ok.all():
+            if isinstance(got, Tensor):
+                got = got.detach().expand_as(ok)[~ok].flatten()[0].item()
+            raise ValueError(f"{rule}, got {got}")
+
+
 def positive(name: str, x: Any, zero: bool = False) -> float:
     """A finite number > 0, with ``zero`` >= 0, as a float."""
-    x = real(name, x)
+    x = real(name, x.item() if isinstance(x, Tensor) and x.ndim == 0 else x)
     ok = 0 <= x < math.inf if zero else 0 < x < math.inf
     require(ok, f"{name} must be finite and >{'=' * zero} 0", x)
     return x
@@ -40,8 +53,10 @@ def band(sigma_min: Any, sigma_max: Any) -> tuple[float, float]:
 
 def state(name: str, x: Tensor) -> Tensor:
     """A batch of finite floating numbers, of which the first axis counts the samples."""
-    with suppress(RuntimeError):  # torch.func.vmap lets nobody look at values
+    try:
         tensor(name, x)
+    except RuntimeError:  # numpy cannot look at what torch.func transforms
+        require(x.isfinite(), f"{name} must be finite", x)
     if x.ndim == 0:
         raise ValueError(f"{name} must have an axis for the batch, got shape ()")
     return x
@@ -179,6 +194,17 @@ def as_given(given: Any, value: Tensor) -> Tensor:
     return value.to(given.dtype) if floating else value
 
 
+def steps(name: str, t: Any, x: Tensor, most: int) -> Tensor:
+    """Steps from 1 to ``most``, one for each row of ``x``, as an int64 tensor."""
+    whole = isinstance(t, Tensor) and not (t.is_floating_point() or t.is_complex())
+    t = t.long() if whole else torch.as_tensor(integers(name, t, 1))
+    rule = f"{name} must have shape {tuple(x.shape[:1])}"
+    require(t.shape == x.shape[:1], rule, f"shape {tuple(t.shape)}")
+    require(t >= 1, f"{name} must be an integer >= 1", t)
+    require(t <= most, f"{name} must be <= {most}", t)
+    return t.to(x.device)
+
+
 def on_clock(name: str, t: Any, t_max: float) -> Tensor:
     """Times in [0, ``t_max``], of any shape, as a float64 tensor."""
     t = numbers(name, t)
@@ -243,16 +269,23 @@ def model(
 ) -> Callable:
     """``F``, held to its promise: a value for each entry of what it is given, in the same precision.
 
-    With ``one_each`` it is one value for each row. It is called in the precision of ``x``, whatever a kernel calculates in. A level goes on to it in
-    float64 where there is one for all, and in the precision of ``x`` where each row has its own.
+    With ``one_each`` it is one value for each row. It is called in the precision of ``x``, whatever a
+    kernel calculates in. A level goes on to it in float64 where there is one for all, and in the precision
+    of ``x`` where each row has its own.
     """
     if isinstance(F, nn.Module):
         match_dtype(F, name, "x", x)
     dtype, cast = x.dtype, x.dtype.itemsize < 4
 
     def held(y, *level):
-        given = y.to(dtype) if cast else y
-        value = F(given, *[_handed(a, dtype) for a in level])
+        if level and level[0].ndim and level[0].is_floating_point():
+            level = (level[0].to(dtype), *level[1:])
+        try:
+            value = F(y.to(dtype) if cast else y, *level)
+        except RuntimeError as error:  # of torch, where a network inside has another precision
+            if not re.search("dtype|scalar type", str(error)):
+                raise
+            raise ValueError(f"{name} must work in {dtype}, got {error}") from error
         shape = y.shape[:1] if one_each else y.shape
         if getattr(value, "shape", None) != shape or value.dtype != dtype:
             kind = getattr(value, "dtype", type(value).__name__)
@@ -262,11 +295,6 @@ def model(
         return value.to(y.dtype) if cast else value
 
     return held
-
-
-def _handed(level, dtype):
-    each = level.ndim > 0 and level.is_floating_point()
-    return level.to(dtype) if each else level
 
 
 def match_dtype(net: nn.Module, owner: str, name: str, x: Tensor) -> None:

@@ -72,6 +72,24 @@ def test_quantise_goes_to_the_nearest_level_and_to_the_ends():
     assert ((quantise(y) - y).abs() <= 1 / 16 + 1e-12).all()
 
 
+def test_only_grey_levels_are_spread():
+    for x in (
+        torch.tensor([0.1]),
+        torch.tensor([-1.125]),
+        torch.tensor([0.0, 1.0 + 1e-6]),
+    ):
+        with pytest.raises(ValueError, match=r"^x must be on the grey levels"):
+            dequantise(x, generator=generator())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_levels_are_found_in_any_precision(dtype):
+    assert torch.equal(quantise(LEVELS.to(dtype)), LEVELS.to(dtype))
+    x = torch.linspace(-1.2, 1.2, 4001).to(dtype)
+    assert torch.equal(quantise(x), quantise(x.double()).to(dtype))
+    assert quantise(torch.tensor([6e4, -6e4]).to(dtype)).tolist() == [1, -1]
+
+
 @pytest.mark.usefixtures("without_type_checks")
 @pytest.mark.parametrize(
     ("call", "message"),

@@ -96,6 +96,26 @@ def test_precision_follows_the_state():
         assert to_denoised(x, 2 * x, 0.5, kind).dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sigma", [1e-3, 300.0, 1e3])
+def test_half_precision_by_the_definitions_in_double(kind, sigma, dtype):
+    """The square of 300 is no number in half precision, nor is that of 0.0001."""
+    D_x, eps = normal(5, 2).to(dtype), normal(5, 2, seed=1).to(dtype)
+    x = (D_x + sigma * eps).to(dtype)
+    wide = x.double(), sigma
+    value = from_denoised(D_x.double(), *wide, kind).to(dtype)
+    rtol = 2 * torch.finfo(dtype).eps
+    for level in (sigma, torch.full((5,), sigma, dtype=torch.float64)):
+        got = from_denoised(D_x, x, level, kind)
+        close(got.double(), value.double(), rtol=rtol, atol=rtol * value.abs().max())
+        want = to_denoised(value.double(), *wide, kind)
+        terms = rtol * (x.abs().max() + (sigma * value.double()).abs().max())
+        got = to_denoised(value, x, level, kind)
+        assert got.dtype == dtype
+        close(got.double(), want, rtol=rtol, atol=terms)
+
+
 def test_calls_are_counted():
     D = CountingDenoiser(MIXTURE)
     x = normal(5, 2)

@@ -283,8 +283,11 @@ ODE = ("euler", "heun", "midpoint", "dpmpp_2s", "dpmpp_2m", "rk4_logsigma")
 RANDOM = ("ancestral", "edm_stochastic", "predictor_corrector")
 
 
-@pytest.mark.parametrize("name", ODE + RANDOM)
-@pytest.mark.parametrize("c", [2.0**-498, 2.0**498])
+UNITS = [(name, 2.0**k) for name in ODE for k in (-700, 700)]
+UNITS += [(name, 2.0**k) for name in RANDOM for k in (-498, 498)]
+
+
+@pytest.mark.parametrize(("name", "c"), UNITS)
 def test_samplers_in_other_units(name, c):
     """Data and levels in another unit, and nothing else changes."""
     D = lambda x, sigma: x / (1 + sigma**2)  # noqa: E731

@@ -2,6 +2,7 @@
 
 import re
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -95,6 +96,42 @@ def test_strides_by_hand():
     assert ddpm_strided(sigmas, 10).tolist() == [*range(10, -1, -1)]
     assert ddpm_strided(sigmas, 1, "linspace").tolist() == [10, 0]
     assert ddpm_strided(sigmas, 1).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("rho", [1e-2, 0.3, 1.0, 7.0, 300.0, 1e6, 1e17, 1e300])
+def test_any_exponent_by_exact_arithmetic(rho):
+    """Roots of large rho are all close to 1: with fifty digits more, they still differ."""
+    with mpmath.workdps(700):
+        low, high = (mpmath.mpf(v) ** (1 / mpmath.mpf(rho)) for v in (0.002, 80.0))
+        ramp = [high + mpmath.mpf(i) / 6 * (low - high) for i in range(7)]
+        want = [float(r ** mpmath.mpf(rho)) for r in ramp]
+    got = karras(7, rho=rho, zero=False)
+    assert_allclose(got, want, rtol=1e-13)
+    assert (got.diff() < 0).all()
+    if rho >= 1e17:
+        assert_allclose(got, geometric(7, zero=False), rtol=1e-12)
+
+
+def test_levels_that_coincide_are_refused():
+    near = 1 + 1e-15
+    for make, name in (
+        (lambda: karras(5, rho=1e-17), "rho"),
+        (lambda: karras(9, 1.0, near), "rho"),
+        (lambda: geometric(9, 1.0, near), "n"),
+        (lambda: uniform_t(ve_linear(), 9, 1.0, near), "n"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} must leave the levels apart"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "name"), [(0.002, 50.0, "sigma_min"), (0.01, 80.0, "sigma_max")]
+)
+def test_a_grid_stays_on_the_clock(low, high, name):
+    with pytest.raises(ValueError, match=rf"^{name} must be in \[0.01, 50\] for VE"):
+        uniform_t(ve(), 4, low, high)
+    t = ve().sigma_inv(uniform_t(ve(), 4, 0.01, 50.0)[:-1])
+    assert_allclose(t, [1, 2 / 3, 1 / 3, 0], atol=1e-15)
 
 
 UP = torch.tensor([1.0, 2.0, 3.0])

@@ -148,6 +148,59 @@ def test_precision_and_networks():
     assert net.weight.grad is None
 
 
+def test_fields_that_ignore_what_they_are_given():
+    x, v = normal(4, 3), normal(4, 3, seed=1)
+    for F in (torch.ones_like, torch.zeros_like, lambda y: y.detach(), lambda y: v):
+        assert torch.equal(divergence_exact(F, x), torch.zeros(4).double())
+        assert torch.equal(divergence_hutchinson(F, x, v), torch.zeros(4).double())
+    part = lambda y: torch.stack([y[:, 0] ** 2, v[:, 1], 0 * y[:, 2]], 1)  # noqa: E731
+    close(divergence_exact(part, x), 2 * x[:, 0])
+    log_p, latent = ode_log_prob(lambda y, s: torch.zeros_like(y), x, 0.5, 2.0, 50)
+    close(
+        latent, 4 * x, atol=1e-4, rtol=1e-4
+    )  # data in one point: N(0, 0.25 I) at the start
+    want = torch.distributions.Normal(0.0, 0.5).log_prob(x).double().sum(1)
+    close(log_p, want, atol=1e-4, rtol=1e-4)
+
+
+def test_a_point_may_be_one_number():
+    x, D = normal(4), lambda x, sigma: x / (1 + sigma**2)
+    close(divergence_exact(torch.sin, x), torch.cos(x))
+    for got, column in zip(ode_log_prob(D, x, n_steps=9), ode_log_prob(D, x[:, None], n_steps=9), strict=True):  # fmt: skip
+        close(got, column.reshape(4))
+
+
+def test_slopes_of_the_divergence():
+    x, v = normal(3, 2), normal(3, 2, seed=1)
+    _, got = torch.func.jvp(lambda y: divergence_exact(torch.sin, y), (x,), (v,))
+    close(got, (-torch.sin(x) * v).sum(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_for_the_denoiser_alone(dtype):
+    x, D = normal(5, 2).to(dtype), lambda x, sigma: x / (1 + sigma**2)
+    got, latent = ode_log_prob(D, x, 0.01, 300.0, 60)
+    want, end = ode_log_prob(D, x.double(), 0.01, 300.0, 60)
+    assert got.dtype == latent.dtype == dtype
+    rtol = 16 * torch.finfo(dtype).eps
+    close(latent.double(), end, rtol=rtol, atol=rtol)
+    close(got.double(), want, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_functions_that_return_something_else_are_named():
+    for name, f in (
+        ("trace", lambda y, s: y),
+        ("trace", lambda y, s: 1.0),
+        ("log_prior", lambda z: z[:, :1]),
+        ("log_prior", lambda z: z.sum(1).double()),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name} must return torch.float32 of"):
+            ode_log_prob(lambda y, s: y / 2, X, n_steps=2, **{name: f})
+    with pytest.raises(ValueError, match=r"^probes must have the dtype of x"):
+        ode_log_prob(lambda y, s: y / 2, X, probes=X.double())
+
+
 X = torch.ones(2, 2)
 
 

@@ -432,6 +432,107 @@ def test_explicit_against_torch_distributions():
     assert_allclose(exact, np.zeros(5), atol=1e-18)
 
 
+def all_losses(x_0, eps, sigma=0.5, net=torch.sin):
+    """Every loss on the same data; the denoiser and the noise network are ``net`` of the state."""
+    D = lambda x, _: net(x)  # noqa: E731
+    t = torch.tensor([1, 2, 3]).repeat(len(x_0))[: len(x_0)]
+    alpha_bar = torch.tensor([0.9999, 0.5, 0.1]).double()
+    return {
+        "explicit": explicit_sm(net, x_0, eps),
+        "implicit": implicit_sm(net, x_0),
+        "sliced": sliced_sm(net, x_0, eps),
+        "projected": sliced_sm(net, x_0, eps, False),
+        "denoising score": denoising_sm(net, x_0, sigma, eps),
+        "denoising": denoising_loss(D, x_0, sigma, eps, 2.0),
+        "noise": ddpm_loss(D, x_0, t, eps, alpha_bar),
+    }
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("sigma", [0.01, 0.5, 300.0])
+def test_less_precision_follows_double(dtype, sigma):
+    x_0, eps = (v.to(dtype) for v in normal(2, 7, 3, seed=40))
+    got, want = (
+        all_losses(x_0, eps, sigma),
+        all_losses(x_0.double(), eps.double(), sigma),
+    )
+    for name, value in want.items():
+        assert got[name].dtype == dtype
+        # the state is rounded before the network sees it, and a sine of 300 rounded tells nothing
+        if sigma < 300 or "denoising" not in name:
+            rtol = 12 * torch.finfo(dtype).eps
+            assert_allclose(
+                got[name].double(), value, rtol=rtol, atol=rtol, err_msg=name
+            )
+        assert got[name].isfinite().all()
+
+
+def test_the_first_step_of_ddpm_has_its_noise_in_any_precision():
+    """1 - alpha_bar is 1e-4 there; half precision knows no number between 0.9995 and 1."""
+    x_0, eps = torch.zeros(2, 3), torch.ones(2, 3)
+    alpha_bar = torch.tensor([0.9999], dtype=torch.float64)
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        seen = []
+
+        def net(x_t, t, seen=seen):
+            seen.append(x_t)
+            return torch.zeros_like(x_t)
+
+        t = torch.ones(2, dtype=torch.int64)
+        loss = ddpm_loss(net, x_0.to(dtype), t, eps.to(dtype), alpha_bar)
+        assert_allclose(seen[0].double(), 0.01, rtol=2 * torch.finfo(dtype).eps + 1e-12)
+        assert (loss == 3).all()
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_steps_of_any_integer_type():
+    """An index of unsigned bytes would be a mask."""
+    x_0, eps = normal(2, 3, 2, seed=41)
+    want = all_losses(x_0, eps)["noise"]
+    alpha_bar, D = torch.tensor([0.9999, 0.5, 0.1]).double(), lambda x, _: torch.sin(x)
+    for dtype in (torch.uint8, torch.int16, torch.int32, torch.int64):
+        t = torch.tensor([1, 2, 3], dtype=dtype)
+        assert_allclose(ddpm_loss(D, x_0, t, eps, alpha_bar), want, rtol=1e-15)
+
+
+def test_a_sample_may_be_one_number():
+    x_0, eps = normal(2, 5, seed=42)
+    flat, columns = all_losses(x_0, eps), all_losses(x_0[:, None], eps[:, None])
+    for name, value in columns.items():
+        assert flat[name].shape == (5,)
+        assert_allclose(flat[name], value, rtol=1e-14, err_msg=name)
+
+
+def test_transforms_pass_through_the_losses():
+    x_0, eps, v = normal(3, 4, 2, seed=43)
+    h = 1e-6
+    for name in all_losses(x_0, eps):
+        f = lambda x, name=name: all_losses(x, eps)[name]  # noqa: E731
+        _, slope = torch.func.jvp(f, (x_0,), (v,))
+        assert_allclose(slope, (f(x_0 + h * v) - f(x_0 - h * v)) / (2 * h), rtol=1e-6, atol=1e-6)  # fmt: skip
+        grad = torch.func.grad(lambda x, f=f: f(x).sum())(x_0)
+        assert_allclose((grad * v).sum(1), slope, rtol=1e-9, atol=1e-9)
+    sigma = torch.tensor([0.5, 1.0, 2.0, 3.0]).double()
+    weigh = lambda s: denoising_loss(lambda x, _: x / 2, x_0, s, eps, edm().weight(s))  # noqa: E731
+    _, slope = torch.func.jvp(weigh, (sigma,), (torch.ones(4).double(),))
+    assert_allclose(slope, (weigh(sigma + h) - weigh(sigma - h)) / (2 * h), rtol=1e-6)
+    losses_of_one = torch.func.vmap(
+        lambda x, e: denoising_loss(lambda y, _: y / 2, x[None], 0.5, e[None])[0]
+    )
+    assert_allclose(
+        losses_of_one(x_0, eps), denoising_loss(lambda y, _: y / 2, x_0, 0.5, eps)
+    )
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_levels_keep_the_precision_of_their_list():
+    sigmas = torch.tensor([0.5, 1.0]).half()
+    drawn = discrete_sigma(9, sigmas, generator=generator())
+    assert drawn.dtype == torch.float16
+    assert torch.isin(drawn, sigmas).all()
+    assert discrete_sigma(9, [0.5, 1.0], generator=generator()).dtype == torch.float64
+
+
 X = torch.zeros(3, 2, dtype=torch.float64)
 A_BAR = torch.tensor([0.9, 0.5]).double()
 T = torch.tensor([1, 2, 1])

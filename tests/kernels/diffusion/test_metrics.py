@@ -249,6 +249,51 @@ def test_metrics_are_numbers_in_any_precision(dtype):
     assert mode_report(a, b, 1.0)["weights"].dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_less_precision_follows_double(dtype):
+    a, b = normal(30, 3).to(dtype), (1 + 2 * normal(20, 3, seed=1)).to(dtype)
+    wide = a.double(), b.double()
+    assert sw2(a, b) == sw2(*wide)
+    assert frechet_distance(a, b) == frechet_distance(*wide)
+    assert torch.equal(nearest_distance(a, b), nearest_distance(*wide).to(dtype))
+    assert mode_report(a, b, 0.5)["radius"] == mode_report(*wide, 0.5)["radius"]
+
+
+@pytest.mark.parametrize("columns", [1, 3, 6])
+def test_frechet_of_dependent_features_keeps_its_digits(columns):
+    """Copied and constant columns: squares would leave half of the digits."""
+    a, b = normal(40, 3), normal(50, 3, seed=1) @ normal(3, 3, seed=2)
+    want = frechet_distance(a, b)
+    stretch = torch.cat([a, b])[:, :1] * 0
+    more = [torch.cat([x, stretch[: len(x)].expand(-1, columns)], 1) for x in (a, b)]
+    assert_allclose(frechet_distance(*more), want, rtol=1e-12)
+    twice = [torch.cat([x, x], 1) for x in (a, b)]
+    assert_allclose(frechet_distance(*twice), 2 * want, rtol=1e-12)
+    assert frechet_distance(twice[0], twice[0].flip(0)) < 1e-12
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-6, 1e-9])
+def test_frechet_of_flat_clouds_by_hand(spread):
+    """Moments are exact, and so is the answer, whichever way the covariance is factored."""
+    unit = math.sqrt(2.5) * torch.cat([torch.eye(3), -torch.eye(3)]).double()
+    turn = torch.linalg.qr(normal(3, 3, seed=3)).Q
+    s, t = torch.tensor([[1.0, 2.0, spread], [3.0, 2.5, 3 * spread]]).double()
+    got = frechet_distance(unit * s @ turn, unit * t @ turn)
+    assert_allclose(got, float(((s - t) ** 2).sum()), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_requirements_of_the_eye_are_asked_for():
+    x = normal(6, 4)
+    with pytest.raises(ValueError, match=r"^y must have three classes or more, got 2$"):
+        digit_classifier(x, torch.tensor([0, 1, 0, 1, 0, 1]))
+    eyes = digit_classifier(x, torch.tensor([0, 1, 2, 0, 1, 2]))
+    with pytest.raises(
+        ValueError, match=r"^x must have 4 columns, got shape \(6, 3\)$"
+    ):
+        digit_features(x[:, :3], eyes)
+
+
 A, B = torch.zeros(3, 2).double(), torch.ones(2, 2).double()
 Y = torch.arange(3)
 

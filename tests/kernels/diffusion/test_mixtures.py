@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -285,6 +286,14 @@ def test_empirical_denoiser_of_two_points():
         close(D(x, sigma), torch.tanh(x / sigma**2))
 
 
+def test_empirical_denoiser_where_squares_overflow():
+    """Two points, x far from both: the odds are exp(2 x / sigma^2), whatever |x|^2 / sigma^2."""
+    D = EmpiricalDenoiser(torch.tensor([[1.0], [-1.0]]).double())
+    for x, sigma in ((1e10, 1e-146), (3e4, 1e-30), (2.0**30, 2.0**15)):
+        got = D(torch.tensor([[x]], dtype=torch.float64), sigma)
+        close(got, [[math.tanh(x / sigma**2) if sigma > 1e-3 else 1.0]], rtol=1e-6)
+
+
 def test_empirical_denoiser_keeps_events_and_precision():
     D = EmpiricalDenoiser(normal(5, 2, 3).float())
     x = normal(4, 2, 3).float()
@@ -294,6 +303,135 @@ def test_empirical_denoiser_keeps_events_and_precision():
     assert D(x, 1e4).isfinite().all()
     nearest = torch.cdist(x.flatten(1), D.data.flatten(1)).argmin(1)
     close(D(x, 1e-4).double(), D.data[nearest].double())
+
+
+FAR = (1000.0, -1000.0)
+TURNED = [[[2.0, 0.9], [0.9, 0.5]], [[1.0, -0.3], [-0.3, 0.4]]]
+
+
+def two_far_components(shift):
+    means = torch.tensor([[0.0, 0.0], [1.0, 2.0]]).double() + torch.tensor(shift)
+    return GaussianMixture(torch.tensor([0.3, 0.7]), means, torch.tensor(TURNED))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_far_from_the_origin_the_digits_stay(dtype):
+    """The shift is exact in the precision of x, so the law only moves."""
+    shift = FAR if dtype == torch.float32 else (2.0**40, -(2.0**40))
+    near, far = two_far_components((0.0, 0.0)), two_far_components(shift)
+    x = (normal(20, 2) * 64).round() / 64
+    moved = (x + torch.tensor(shift)).to(dtype)
+    assert torch.equal(moved.double() - torch.tensor(shift).double(), x)
+    rtol = 1e-12 if dtype == torch.float64 else 2e-7
+    for sigma in (0.0, 0.3, 20.0):
+        for name in ("log_prob", "score", "responsibilities", "posterior_cov"):
+            if sigma == 0 and name == "posterior_cov":
+                continue
+            got = getattr(far, name)(moved, sigma)
+            want = getattr(near, name)(x, sigma)
+            close(got.double(), want, rtol=rtol, atol=rtol)
+        want = near(x, sigma) + torch.tensor(shift).double()
+        close(far(moved, sigma).double(), want, rtol=rtol, atol=0)
+
+
+def test_single_precision_near_means_in_double():
+    """Means that single precision cannot hold: only the result is rounded."""
+    law = GaussianMixture(torch.ones(2), torch.tensor([[1e4 + 1e-4], [1e4 - 2e-4]]).double(), 1e-8)  # fmt: skip
+    x = torch.full((1, 1), 1e4)
+    for f in (law.log_prob, law.score, law.responsibilities):
+        assert_close(f(x), f(x.double()).float(), rtol=2e-7, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("sigma", [1e-3, 0.5, 300.0])
+def test_half_precision_is_double_rounded(dtype, sigma):
+    x = ((1 + sigma) * normal(6, 2)).to(dtype)
+    for f in (MIXTURE, MIXTURE.score, MIXTURE.log_prob, MIXTURE.posterior_cov):
+        assert torch.equal(f(x, sigma), f(x.double(), sigma).to(dtype))
+    D = EmpiricalDenoiser(normal(9, 2, seed=2))
+    assert torch.equal(D(x, sigma), D(x.double(), sigma).to(dtype))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_each_component_is_judged_by_its_own_scale():
+    zero, far, small = torch.zeros(2, 2), 1e14 * torch.eye(2), torch.eye(2)
+    bad = torch.tensor([[1.0, 2.0], [2.0, 1.0]])  # eigenvalues 3 and -1
+    skew = torch.tensor([[1.0, 0.1], [0.0, 1.0]])
+    for covs in (
+        [1e14, -1.0],
+        torch.tensor([[1e14, 1.0], [1.0, -1e-3]]),
+        torch.stack([far, bad]).double(),
+        torch.stack([far, skew]).double(),
+    ):
+        with pytest.raises(ValueError, match=r"^covs must be (symm|positive semi)"):
+            GaussianMixture(torch.ones(2), zero, covs)
+    tiny = torch.stack([far.double(), 1e-14 * small.double()])
+    mixture = GaussianMixture(torch.ones(2), zero, tiny)
+    narrow = mixture.log_prob(torch.zeros(1, 2).double())
+    close(narrow, [math.log(0.5) - math.log(2 * math.pi) + 14 * math.log(10)])
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
+def test_covariances_of_low_rank(rank, scale):
+    """Gram matrices: eigenvalues repeat, and the zeros come out as rounding of either sign."""
+    u = scale * torch.tensor([100.0, 200.0, 300.0]).double()
+    V = torch.stack([u, u.flip(0), u * torch.tensor([1, -1, 1])])[:rank]
+    C = torch.stack([V.T @ V, torch.eye(3).double() * scale**2])
+    mixture = GaussianMixture(torch.ones(2), scale * normal(2, 3), C)
+    x, sigma = scale * normal(6, 3, seed=1), scale * 0.5
+    want = in_torch(mixture, sigma)
+    close(mixture.log_prob(x, sigma), want.log_prob(x), rtol=1e-7)
+    x.requires_grad_()
+    (score,) = torch.autograd.grad(want.log_prob(x).sum(), x)
+    close(scale * mixture.score(x.detach(), sigma), scale * score, 1e-7, 1e-6)
+    got = mixture(x.detach(), sigma)
+    close(got / scale, (x.detach() + sigma**2 * score) / scale, 1e-6, 1e-6)
+    assert torch.linalg.eigvalsh(mixture.posterior_cov(x.detach(), sigma)).min() >= -1e-9 * scale**2  # fmt: skip
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_parameters_may_be_numbers_lists_and_integers():
+    want = GaussianMixture(torch.ones(2), torch.eye(2), torch.tensor([1.0, 2.0]))
+    x = normal(3, 2)
+    for weights, means, covs in (
+        ([1, 1], [[1, 0], [0, 1]], [1, 2]),
+        (np.ones(2, np.uint8), np.eye(2, dtype=np.float32), np.array([1, 2])),
+        (torch.ones(2, dtype=torch.int64), torch.eye(2).long(), torch.tensor([1, 2])),
+        ([1e308, 1e308], torch.eye(2).half(), torch.tensor([1, 2]).half()),
+    ):
+        close(GaussianMixture(weights, means, covs)(x, 0.5), want(x, 0.5), 0, 0)
+    with pytest.raises(
+        ValueError, match=r"^covs must be real numbers, got torch.complex64"
+    ):
+        GaussianMixture(torch.ones(2), torch.eye(2), torch.ones(2).cfloat())
+
+
+@pytest.mark.parametrize("law", [MIXTURE, EmpiricalDenoiser(normal(5, 2))])
+@pytest.mark.usefixtures("without_type_checks")
+def test_states_that_are_no_states(law):
+    for x, message in (
+        (torch.ones(3, 2).long(), "x must be a tensor of floating numbers, got torch.int64"),
+        (np.ones((3, 2)), "x must be a tensor of floating numbers, got float64"),
+        (torch.ones(3, 2) / 0, "x must be finite, got inf"),
+        (torch.ones(()), "x must have an axis for the batch, got shape ()"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            law(x, 1.0)
+
+
+def test_transforms_pass_through_the_mixture():
+    x, v = normal(4, 2), normal(4, 2, seed=1)
+    D, sigma = (lambda y: MIXTURE(y, 0.5)), torch.tensor(0.5).double()
+    want = torch.einsum("bij,bj->bi", MIXTURE.posterior_cov(x, 0.5), v) / 0.25
+    close(torch.func.jvp(D, (x,), (v,))[1], want)
+    close(torch.func.vjp(D, x)[1](v)[0], want)  # the slope of a denoiser is symmetric
+    score = torch.func.grad(lambda y: MIXTURE.log_prob(y, sigma).sum())(x)
+    close(score, MIXTURE.score(x, 0.5))
+    rate = torch.func.jacfwd(lambda s: MIXTURE.log_prob(x, s))(sigma)
+    h = 1e-5
+    up, down = MIXTURE.log_prob(x, 0.5 + h), MIXTURE.log_prob(x, 0.5 - h)
+    close(rate, (up - down) / (2 * h), 1e-6, 1e-6)
 
 
 @pytest.mark.parametrize("kind", [GaussianMixture, EmpiricalDenoiser])

@@ -1,6 +1,8 @@
 """The network written out in numpy, the average by its recursion, the optimiser by its first steps."""
 
+import inspect
 import math
+import textwrap
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from torch import nn
 
+from utils.diffusion import nets
 from utils.diffusion.losses import denoising_loss, lognormal_sigma
 from utils.diffusion.nets import EMA, FourierEmbedding, ResMLP, train
 from utils.diffusion.precond import Preconditioned, edm
@@ -298,6 +301,73 @@ def test_silent_in_static_mode(monkeypatch, capsys):
     monkeypatch.setenv("BOOK_STATIC", "1")
     small_training(0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_example_of_the_module_runs_as_it_is_written():
+    _, text = inspect.getdoc(nets).split(".. code-block:: python\n\n")
+    code = textwrap.dedent(text.split("\nAfterwards")[0])
+    space = {}
+    exec(code, space)
+    x = 0.3 * torch.randn(500, 2, generator=generator(1)) + space["data"][:500]
+    before = (x - space["data"][:500]).square().mean()
+    after = (space["ema"].model(x, 0.3) - space["data"][:500]).square().mean()
+    assert after < 0.8 * before
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_counts_of_numpy_and_numbers_as_levels():
+    sizes = [np.int64(n) for n in (2, 6, 1)]
+    model = woken(ResMLP(*sizes, np.int64(6), generator=generator()))
+    x = torch.ones(3, 2)
+    for level in (
+        0.5,
+        np.float32(0.5),
+        torch.tensor(0.5).double(),
+        torch.full((3,), 0.5),
+    ):
+        assert torch.equal(model(x, level), model(x, torch.tensor(0.5)))
+    assert torch.equal(model(x, 2), model(x, torch.tensor(2.0)))
+    layer = FourierEmbedding(np.int64(8))
+    assert torch.equal(layer(1), layer(torch.tensor(1.0)))
+
+
+def test_buffers_follow_the_model():
+    """The running mean of a layer is an average already: it is copied."""
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.utils.skip_init(nn.Linear, 2, 2))
+    ema = EMA(model, 0.9)
+    for i in range(3):
+        model(torch.full((4, 2), 10.0 + i))
+        ema.update()
+        theirs = dict(model.named_buffers())
+        for name, kept in ema.model.named_buffers():
+            assert torch.equal(kept, theirs[name])
+    assert ema.model[0].running_mean.min() > 1
+    assert ema.model[0].num_batches_tracked == 3
+    model(torch.ones(4, 2))
+    assert ema.model[0].num_batches_tracked == 3, "a copy, not the buffer itself"
+
+
+def test_a_loss_that_broadcasts_is_refused():
+    for spoil in (lambda y: y[:, None], torch.sum, lambda y: y[:1]):
+        wrong = lambda model, x, generator, spoil=spoil: spoil(slope(model, x, generator=generator))  # fmt: skip # noqa: E731
+        with pytest.raises(ValueError, match=r"^loss must return shape \(2,\), got"):
+            train(Weights(0.0), torch.zeros(2, 1), wrong, n_steps=1, batch=2, lr=0.1, generator=generator())  # fmt: skip
+
+
+def test_data_of_another_precision_are_named():
+    model, x = net(2, 8, 1), torch.zeros(4, 2).double()
+    plain = nn.utils.skip_init(nn.Linear, 2, 2)
+    for call, names in (
+        (lambda: model(x, 0.5), "x must have the dtype of the network"),
+        (lambda: Preconditioned(model, edm())(x, 0.5), "x must have the dtype of F"),
+        (lambda: denoising_loss(Preconditioned(model, edm()), x, 0.5, x), "x must have the dtype of D"),
+        (lambda: train(plain, x, lambda F, y, generator: F(y).sum(1), n_steps=1, batch=2, lr=0.1, generator=generator()),
+         "sample must have the dtype of the model"),
+    ):  # fmt: skip
+        with pytest.raises(
+            ValueError, match=f"^{names}, torch.float32, got torch.float64$"
+        ):
+            call()
 
 
 def trained(**changes):

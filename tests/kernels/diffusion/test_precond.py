@@ -3,6 +3,7 @@
 import json
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -308,3 +309,63 @@ D = Preconditioned(Says(torch.sin), edm())
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         call()
+
+
+@every
+@pytest.mark.usefixtures("without_type_checks")
+def test_coefficients_by_exact_arithmetic(p):
+    """Each function and the weight, in any precision: rounded once, from float64."""
+    for sigma in (1e-6, 1e-3, 0.5, 2.0, 300.0, 1e4):
+        for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            level = torch.tensor(sigma, dtype=dtype)
+            if level == 0:
+                continue
+            for f in (p.c_skip, p.c_out, p.c_in, p.c_noise, p.weight):
+                want = f(level.double())
+                assert f(level).dtype == dtype
+                assert f(level) == want.to(dtype)
+                assert f(level.item()) == want
+    for whole in (2, np.int64(2), torch.tensor(2), np.float32(2)):
+        assert p.weight(whole) == p.weight(2.0)
+        assert p.c_skip(whole) == p.c_skip(2.0)
+
+
+def test_the_clock_of_ddpm_keeps_its_digits_near_the_data():
+    for sigma in (1e-9, 1e-6, 1e-3, 1.0, 100.0):
+        with mpmath.workdps(60):
+            B = mpmath.log1p(mpmath.mpf(sigma) ** 2)
+            a, b = mpmath.mpf(0.1), mpmath.mpf(19.9)
+            want = 999 * (mpmath.sqrt(a**2 + 2 * b * B) - a) / b
+        assert_allclose(eps_vp().c_noise(sigma), float(want), rtol=1e-14)
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("sigma", [0.01, 1.0, 300.0])
+def test_less_precision_follows_double(p, dtype, sigma):
+    x_0, eps = (v.to(dtype) for v in draws(3, (5, 3)))
+    rtol = 4 * torch.finfo(dtype).eps
+    want = p.target(x_0.double(), eps.double(), sigma)
+    got = p.target(x_0, eps, sigma)
+    assert got.dtype == dtype
+    assert_allclose(got.double(), want, rtol=rtol, atol=rtol * float(want.abs().max()))
+    D = Preconditioned(Says(torch.tanh), p)
+    x = (x_0 + sigma * eps).to(dtype)
+    want = D(x.double(), sigma)
+    for level in (sigma, torch.full((5,), sigma).double()):
+        got = D(x, level)
+        assert got.dtype == dtype
+        atol = 8 * rtol * float(want.abs().max() + (p.c_out(sigma) * 1).abs())
+        assert_allclose(got.double(), want, rtol=rtol, atol=atol)
+
+
+def test_a_network_that_changes_shape_or_precision_is_named():
+    x = torch.ones(3, 2)
+    for value in (torch.ones(3, 1), torch.ones(2), torch.ones(3, 2).double()):
+        with pytest.raises(ValueError, match=r"^F must return torch.float32 of shape"):
+            Preconditioned(Says(value), edm())(x, 1.0)
+    net = Preconditioned(torch.nn.Bilinear(2, 2, 2), edm())
+    with pytest.raises(ValueError, match=r"^x must have the dtype of F, torch.float32"):
+        net(x.double(), 1.0)
+    with pytest.raises(ValueError, match=r"^eps must have the dtype of x_0"):
+        edm().target(x, x.double(), 1.0)

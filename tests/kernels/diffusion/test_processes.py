@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
@@ -215,6 +216,91 @@ def test_a_clock_can_be_changed():
         longer.t_max = 1.0
     assert "Parameters\n-" in inspect.getdoc(Process)
     assert all(inspect.getdoc(f) for f in (Process.f, Process.g2))
+
+
+@each_process
+@pytest.mark.parametrize(
+    "curve", ["s", "ds", "sigma", "dsigma2", "f", "g2", "sigma_inv"]
+)
+def test_curves_take_numbers_and_keep_precision(process, curve):
+    quarter = torch.tensor([0.25], dtype=torch.float64)
+    f, want = getattr(process, curve), getattr(process, curve)(quarter)[0]
+    for number in (0.25, np.float32(0.25), quarter[0]):
+        got = f(number)
+        assert got.dtype == torch.float64
+        assert got == want
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        assert f(torch.tensor(0.25, dtype=dtype)) == want.to(dtype)
+    if process.t_max > 1:  # an integer is a time, and no reason for integer arithmetic
+        close(f(torch.tensor(7)), f(7.0))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_curves_take_a_whole_time():
+    s, std = forward_kernel(flow(), 0)
+    assert (s, std, s.dtype) == (1, 0, torch.float64)
+    close(vp().sigma(torch.tensor(1)), math.sqrt(math.expm1(10.05)))
+    close(vp().f(1), -10.0)
+    assert forward_kernel(flow(), 0.25) == (0.75, 0.25)
+    half = torch.tensor([0.25, 0.5], dtype=torch.float16)
+    assert [v.dtype for v in forward_kernel(vp(), half)] == [torch.float16] * 2
+
+
+@each_process
+def test_times_and_levels_off_the_clock_are_refused(process):
+    for curve in ("s", "ds", "sigma", "dsigma2", "f", "g2"):
+        for t in (-1e-3, process.t_max * 1.01, torch.tensor([0.1, -0.1]), math.nan):
+            with pytest.raises(ValueError, match=r"^t must be (in \[0|finite)"):
+                getattr(process, curve)(t)
+    low, high = process.sigma(0.0).item(), process.sigma(process.t_max).item()
+    off = [-0.1, math.nan, *[low / 2] * (low > 0), *[2 * high] * (high < math.inf)]
+    for sigma in off:
+        with pytest.raises(ValueError, match=r"^sigma must be"):
+            process.sigma_inv(sigma)
+    for sigma, t in ((low, 0.0), *[(high, process.t_max)] * (high < math.inf)):
+        for dtype in (torch.float64, torch.float32):
+            got = process.sigma_inv(torch.tensor(sigma, dtype=dtype))
+            close(got.double(), t, atol=1e-6, rtol=1e-6)
+            assert 0 <= got <= process.t_max
+
+
+def test_a_longer_clock_has_more_levels():
+    longer = dataclasses.replace(ve_linear(), t_max=1e6)
+    assert longer.sigma_inv(1e5) == longer.sigma(1e5) == 1e5
+    with pytest.raises(ValueError, match=r"^sigma must be in \[0, 10000\] for EDM"):
+        ve_linear().sigma_inv(1e5)
+
+
+def test_derivatives_pass_through_the_curves():
+    t = T.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(vp().sigma(t).sum(), t)
+    close(slope, vp().dsigma2(T) / (2 * vp().sigma(T)))
+    close(torch.func.vmap(torch.func.grad(vp().sigma))(T), slope)
+    close(torch.func.vmap(vp().sigma)(T), vp().sigma(T))
+
+
+def test_noise_beyond_all_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"^beta_d must be < 400, or exp"):
+        vp(0.1, 2000.0)
+    strong = vp(300.0, 390.0)
+    assert strong.f(1.0).isfinite()
+    close(strong.g2(1.0), 690.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_coefficients_do_not_overflow(dtype):
+    """Levels of which the square, or the level itself, is no number in the precision of the states."""
+    x_0, eps = normal(4, 2).to(dtype), normal(4, 2, seed=1).to(dtype)
+    D = lambda x, sigma: x / (1 + sigma.reshape(-1, 1).to(x) ** 2)  # noqa: E731
+    rtol = 4 * torch.finfo(dtype).eps
+    for process, t in ((vp(), 1.0), (flow(), 0.9999), (ve(), 1.0), (flow(), 1 - 1e-9)):
+        want = perturb(process, x_0.double(), t, eps.double())
+        got = perturb(process, x_0, t, eps)
+        close(got.double(), want, rtol=rtol, atol=rtol)
+    x, t = perturb(vp(), x_0, 1.0, eps), torch.ones(4).to(dtype)
+    want = ode_velocity(D, vp(), x.double(), 1.0)
+    close(ode_velocity(D, vp(), x, 1.0).double(), want, rtol=rtol, atol=10 * rtol)
+    close(ode_velocity(D, vp(), x, t).double(), want, rtol=rtol, atol=10 * rtol)
 
 
 X = torch.ones(2, 2)

@@ -424,6 +424,136 @@ def test_forward_derivatives_pass_through():
     close(slope, math.sqrt((0.25 + 0.01) / (0.25 + 25)) * v, atol=1e-4)
 
 
+@pytest.mark.parametrize("churn", [1e-14, 1e-9, 1e-3])
+def test_a_little_churn_adds_its_noise(churn):
+    """(1 + gamma)^2 - 1 by subtraction keeps no digit of gamma = 1e-14, and 1e-17 would add none."""
+    x, sigmas = torch.zeros(4, 2).double(), torch.tensor([2.0, 1.0]).double()
+    seen = []
+
+    def D(x, sigma):
+        seen.append(x)
+        return x
+
+    edm_stochastic(D, x, sigmas, churn, generator=rng(2))
+    want = 2.0 * math.sqrt(2 * churn) * math.sqrt(1 + churn / 2) * normal(4, 2, seed=2)
+    close(seen[0], want, atol=0, rtol=1e-13)
+
+
+@pytest.mark.parametrize("gap", [1e-13, 1e-9, 1e-2])
+@pytest.mark.parametrize("noise", ["posterior", "vp", "ve"])
+def test_noise_between_levels_that_are_close(gap, noise):
+    """a^2 - b^2 = (a - b)(a + b): the difference of the squares has lost its digits."""
+    a, b = 1.5, 1.5 * (1 - gap)
+    x, sigmas = torch.zeros(4, 2).double(), torch.tensor([a, b], dtype=torch.float64)
+    got = ancestral(lambda x, s: x, x, sigmas, noise=noise, generator=rng(2))
+    variance = {
+        "posterior": b**2 * (a - b) * (a + b) / a**2,
+        "ve": (a - b) * (a + b),
+        "vp": (a - b) * (a + b) * (1 + b**2) / (1 + a**2),
+    }[noise]
+    close(got, math.sqrt(variance) * normal(4, 2, seed=2), atol=0, rtol=1e-12)
+
+
+def test_ancestral_without_eta_is_euler_for_the_posterior_only():
+    x = 2 * normal(5, 2)
+    run = partial(ancestral, MIXTURE, x, GRID, 0.0, generator=rng())
+    close(run(), euler(MIXTURE, x, GRID))
+    assert (run(noise="ve") - euler(MIXTURE, x, GRID)).abs().max() > 0.01
+
+
+def test_a_batch_without_a_score_is_refused():
+    """The rule of the corrector divides by the norm of the score."""
+    x, sigmas = normal(4, 2), torch.tensor([2.0, 1.0, 0.0])
+    with pytest.raises(
+        ValueError, match=r"^D must not return the whole batch as it is"
+    ):
+        predictor_corrector(lambda x, s: x, x, sigmas, generator=rng())
+    some = lambda y, s: torch.where(y[:, :1] > 0, y / 2, y)  # noqa: E731
+    assert predictor_corrector(some, x, sigmas, generator=rng()).isfinite().all()
+    quiet = predictor_corrector(lambda x, s: x, x, sigmas, n_corr=0, generator=rng())
+    assert torch.equal(quiet, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_score_that_is_almost_nothing(dtype):
+    """Of a flat law, b^2 times the score is 1e-25: its square is no single-precision number."""
+    sigmas = torch.tensor([2.0, 1.0])
+    c = torch.tensor(1e-25, dtype=torch.float64)
+
+    def D(y, s):
+        return c.to(y) * torch.ones_like(y)
+
+    stay = lambda D, x, sigmas: x  # noqa: E731
+    start = torch.zeros(4, 2, dtype=dtype)
+    got = predictor_corrector(D, start, sigmas, 0.1, 1, stay, generator=rng(3))
+    z = torch.randn(4, 2, dtype=dtype, generator=rng(3)).double()
+    score = float(c.to(dtype)) * torch.ones(4, 2).double()
+    h = 2 * (0.1 * z.norm(dim=1).mean() / score.norm(dim=1).mean()) ** 2
+    want = h * score + (2 * h).sqrt() * z
+    close(got.double(), want, atol=0, rtol=10 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("top", [300.0, 2e4])
+def test_half_precision_follows_double(dtype, top):
+    """The levels run up to where their squares are no half-precision numbers."""
+    grid, D = geometric(20, 0.02, top), gaussian(0.5)
+    x = (top * normal(6, 2).clamp(-2, 2)).to(dtype)
+    for sampler in ODE:
+        got, want = sampler(D, x, grid), sampler(D, x.double(), grid)
+        assert got.dtype == dtype
+        assert sampler(D, x, grid, record=True).dtype == dtype
+        close(got.double(), want, atol=0.02, rtol=0.1)
+    noisy = {"ancestral": ancestral, "edm": edm_stochastic, "pc": predictor_corrector}
+    for run in noisy.values():
+        got = run(D, x, grid, generator=rng())
+        assert got.dtype == dtype
+        assert got.isfinite().all()
+        assert got.abs().max() < 5
+
+
+def test_a_state_may_be_one_number():
+    x, D = 2 * normal(6), gaussian(0.5)
+    for sampler in ODE:
+        close(sampler(D, x, GRID), sampler(D, x[:, None], GRID)[:, 0])
+    for run in STOCHASTIC.values():
+        column = run(D, x[:, None], generator=rng())
+        close(run(D, x, generator=rng()), column[:, 0])
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_grids_may_be_lists():
+    x = 2 * normal(3, 2)
+    want = euler(MIXTURE, x, torch.tensor([2.0, 1.0, 0.0]))
+    for grid in ([2, 1, 0], np.array([2, 1, 0], np.uint8), torch.tensor([2, 1, 0])):
+        close(euler(MIXTURE, x, grid), want)
+
+
+def test_no_state_shares_memory_with_the_start():
+    x = normal(3, 2)
+    for sampler in ODE:
+        end = sampler(lambda y, s: y, x, torch.tensor([1.0, 0.0]))
+        assert torch.equal(end, x)
+        assert end.data_ptr() != x.data_ptr()
+
+
+@each_ode
+def test_transforms_pass_through(sampler):
+    """Slopes of the map in its start and in its levels, by central differences."""
+    x, v, h = 2 * normal(3, 2), normal(3, 2, seed=1), 1e-5
+    grid = torch.tensor([2.0, 1.0, 0.4], dtype=torch.float64)
+    in_x, in_grid = (
+        (lambda y: sampler(MIXTURE, y, grid)),
+        (lambda g: sampler(MIXTURE, x, g)),
+    )
+    for f, at, way in (
+        (in_x, x, v),
+        (in_grid, grid, torch.tensor([0.5, -1.0, 0.3]).double()),
+    ):
+        _, slope = torch.func.jvp(f, (at,), (way,))
+        close(slope, (f(at + h * way) - f(at - h * way)) / (2 * h), 1e-7, 1e-6)
+
+
 # ------------------------------------------------------------------------- bad input
 
 X, TWO = torch.ones(2, 2).double(), torch.tensor([2.0, 1.0])

@@ -124,6 +124,15 @@ def test_a_model_is_called_in_the_precision_of_the_data():
     ]
 
 
+def test_a_network_inside_a_function_is_heard():
+    """Torch's own words, under the name of what was handed in; other errors are not touched."""
+    net = torch.nn.utils.skip_init(torch.nn.Linear, 5, 5)
+    with pytest.raises(ValueError, match=r"^D must work in torch.float64, got .*dtype"):
+        model("D", lambda x: net(x), X.double())(X.double())
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot"):
+        model("D", lambda x: net(x[..., :3]), X)(X)
+
+
 def say(value, **more):
     return lambda: model("D", lambda _: value, X, **more)(X)
 
