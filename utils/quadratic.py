@@ -59,8 +59,7 @@ def _preconditioner(M, shape):
     # With 1 on the diagonal, a matrix is not called singular for its choice of units.
     units = np.sqrt(np.where(M.diagonal() > 0, M.diagonal(), 1.0))
     least = np.linalg.eigvalsh(M / units / units[:, None])[0]
-    enough = len(M) * EPS
-    require(least > enough, rule, f"a smallest eigenvalue of {least:.3g}")
+    require(least > 10 * len(M) * EPS, rule, f"a smallest eigenvalue of {least:.3g}")
     return M
 
 

@@ -285,7 +285,8 @@ def test_gradient_check_of_a_constant():
     assert gradient_check(zero, flat, np.ones(3), rng=rng)[0] == 0.0
 
 
-def test_gradient_check_uses_n_dir_directions():
+@pytest.mark.parametrize(("method", "each"), [("complex", 1), ("central", 2)])
+def test_gradient_check_uses_n_dir_directions(method, each):
     calls = []
 
     def f(x):
@@ -293,8 +294,8 @@ def test_gradient_check_uses_n_dir_directions():
         return rosen(x)
 
     rng = np.random.default_rng(0)
-    gradient_check(f, rosen_der, np.ones(4), n_dir=7, method="complex", rng=rng)
-    assert len(calls) == 7
+    gradient_check(f, rosen_der, np.ones(4), n_dir=7, method=method, rng=rng)
+    assert len(calls) == 7 * each
 
 
 # --- points of any form and size ---------------------------------------------------------------
