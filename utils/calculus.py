@@ -147,7 +147,7 @@ def directional_derivative(
     width = made @ u  # h or 2h, but for the rounding of x
     straight = np.abs(made - width * u).max() < 1e-3 * width
     require(straight, "h must be large enough to move x along v", h)
-    return _one_number(change / width) * (1.0 if normalize else length)
+    return _one_number(change / width * (1.0 if normalize else length))
 
 
 def _one_number(slope):

@@ -631,7 +631,7 @@ def trust_region_sphere(
     lam, V, b_tilde = q.eigvals, q.V, q.V.T @ q.b / radius
     unit = _unit(
         np.append(lam, b_tilde)
-    )  # of lambda, and of the slope on the unit sphere
+    )  # of lambda, and the slopes on the unit sphere
     gap, b_tilde = (lam - lam[0]) / unit, b_tilde / unit
     lowest = gap <= ROUNDING * abs(lam).max() / unit
     gap[lowest] = 0.0  # one eigenvalue, as often as it may be repeated
@@ -651,10 +651,8 @@ def trust_region_sphere(
     def secular(shift):
         return np.linalg.norm(solve(shift)) - 1
 
-    low, high = (
-        pull / 2 * (1 - ROUNDING),
-        slope / 2 * (1 + ROUNDING),
-    )  # they may coincide
+    # A little apart, since they may coincide.
+    low, high = pull / 2 * (1 - ROUNDING), slope / 2 * (1 + ROUNDING)
     shift = brentq(secular, low, high, xtol=1e-300, rtol=1e-15, maxiter=1000)
     return radius * (V @ solve(shift)), float(lam[0] - unit * shift), False
 

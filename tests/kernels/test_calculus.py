@@ -351,7 +351,7 @@ def test_each_coordinate_has_its_own_step(method, large):
     assert_allclose(J, want, rtol=rtol, atol=0)
 
 
-@pytest.mark.parametrize("large", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("large", [1e2, 1e4, 1e6, 1e9])
 def test_slope_between_coordinates_of_different_size(large):
     """No common step is good; what is left is near (round-off times size)^(2/3)."""
     x, u = np.array([1.0, large]), np.array([0.6, 0.8])
@@ -998,6 +998,11 @@ KNOWN = "method must be one of forward, central, complex, got newton"
             gradient_check,
             CHECK | {"grad": lambda x: 1j * x},
             "the value of grad must be real numbers, got complex128",
+        ),
+        (
+            directional_derivative,
+            SLOPE | {"v": np.array([1e308, 1e308]), "normalize": False},
+            "the derivative of f must be finite, got inf",
         ),
         (numerical_gradient, {"f": bowl, "x": np.ones(0)}, FLAT + "(0,)"),
         (numerical_gradient, {"f": bowl, "x": P, "method": "newton"}, KNOWN),
