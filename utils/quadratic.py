@@ -449,7 +449,7 @@ def conjugate_gradient(
     Hx = 2 * x0 @ q.A
     unit = max(_unit(Hx), _unit(q.b))  # of r, z and p
     r, size = -(Hx + q.b) / unit, (hypot(*Hx) + hypot(*q.b)) / unit
-    small, noise = max(tol * sqrt(r @ r), 1e-50 * size), 50 * len(r) * EPS * size
+    small, noise = tol * sqrt(r @ r), 50 * len(r) * EPS * size
     p = z = r if M_inv is None else M_inv @ r
     rz = pp = r @ z  # pp is p^T M p
     x, longest = [x0.copy()], 0.0
@@ -459,7 +459,7 @@ def conjugate_gradient(
             break
         Hp = 2 * (q.A @ p)
         curvature = p @ Hp
-        if length <= noise and 10 * longest * curvature < pp:
+        if length <= noise and 10 * longest * curvature <= pp:
             break  # r is rounding, and p turns into the kernel of A
         require(curvature > 0, "A must be positive definite: p^T H p > 0", curvature)
         alpha = rz / curvature

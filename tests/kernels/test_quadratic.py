@@ -825,8 +825,9 @@ def test_rayleigh_iteration_with_repeated_eigenvalues(eigenvalues):
         start = np.random.default_rng(seed).normal(size=3)
         x = rayleigh_iteration(A, start, 12)
         assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-13)
-        small = rayleigh_iteration(1e-305 * A, start, 12)[-1]
-        assert_allclose(A @ small, (small @ A @ small) * small, rtol=0, atol=1e-13)
+        for s in (1e-305, 1e200):
+            y = rayleigh_iteration(s * A, start, 12)[-1]
+            assert_allclose(A @ y, (y @ A @ y) * y, rtol=0, atol=1e-13)
         assert_allclose(A @ x[-1], (x[-1] @ A @ x[-1]) * x[-1], rtol=0, atol=1e-13)
 
 
