@@ -629,9 +629,7 @@ def trust_region_sphere(
     q, radius = Quadratic(A, b), real("radius", radius)
     require(0 < radius < np.inf, "radius must be finite and > 0", radius)
     lam, V, b_tilde = q.eigvals, q.V, q.V.T @ q.b / radius
-    unit = _unit(
-        np.append(lam, b_tilde)
-    )  # of lambda, and the slopes on the unit sphere
+    unit = _unit(np.append(lam, b_tilde))  # of lambda and of the slopes
     gap, b_tilde = (lam - lam[0]) / unit, b_tilde / unit
     lowest = gap <= ROUNDING * abs(lam).max() / unit
     gap[lowest] = 0.0  # one eigenvalue, as often as it may be repeated
