@@ -59,8 +59,7 @@ def _preconditioner(M, shape):
     # With 1 on the diagonal, a matrix is not called singular for its choice of units.
     units = np.sqrt(np.where(M.diagonal() > 0, M.diagonal(), 1.0))
     least = np.linalg.eigvalsh(M / units / units[:, None])[0]
-    enough = len(M) * EPS
-    require(least > enough, rule, f"a smallest eigenvalue of {least:.3g}")
+    require(least > 10 * len(M) * EPS, rule, f"a smallest eigenvalue of {least:.3g}")
     return M
 
 
@@ -450,7 +449,7 @@ def conjugate_gradient(
     Hx = 2 * x0 @ q.A
     unit = max(_unit(Hx), _unit(q.b))  # of r, z and p
     r, size = -(Hx + q.b) / unit, (hypot(*Hx) + hypot(*q.b)) / unit
-    small, noise = max(tol * sqrt(r @ r), 1e-50 * size), 50 * len(r) * EPS * size
+    small, noise = tol * sqrt(r @ r), 50 * len(r) * EPS * size
     p = z = r if M_inv is None else M_inv @ r
     rz = pp = r @ z  # pp is p^T M p
     x, longest = [x0.copy()], 0.0
@@ -460,7 +459,7 @@ def conjugate_gradient(
             break
         Hp = 2 * (q.A @ p)
         curvature = p @ Hp
-        if length <= noise and 10 * longest * curvature < pp:
+        if length <= noise and 10 * longest * curvature <= pp:
             break  # r is rounding, and p turns into the kernel of A
         require(curvature > 0, "A must be positive definite: p^T H p > 0", curvature)
         alpha = rz / curvature
@@ -630,9 +629,7 @@ def trust_region_sphere(
     q, radius = Quadratic(A, b), real("radius", radius)
     require(0 < radius < np.inf, "radius must be finite and > 0", radius)
     lam, V, b_tilde = q.eigvals, q.V, q.V.T @ q.b / radius
-    unit = _unit(
-        np.append(lam, b_tilde)
-    )  # of lambda, and of the slope on the unit sphere
+    unit = _unit(np.append(lam, b_tilde))  # of lambda and of the slopes
     gap, b_tilde = (lam - lam[0]) / unit, b_tilde / unit
     lowest = gap <= ROUNDING * abs(lam).max() / unit
     gap[lowest] = 0.0  # one eigenvalue, as often as it may be repeated
@@ -652,10 +649,8 @@ def trust_region_sphere(
     def secular(shift):
         return np.linalg.norm(solve(shift)) - 1
 
-    low, high = (
-        pull / 2 * (1 - ROUNDING),
-        slope / 2 * (1 + ROUNDING),
-    )  # they may coincide
+    # A little apart, since they may coincide.
+    low, high = pull / 2 * (1 - ROUNDING), slope / 2 * (1 + ROUNDING)
     shift = brentq(secular, low, high, xtol=1e-300, rtol=1e-15, maxiter=1000)
     return radius * (V @ solve(shift)), float(lam[0] - unit * shift), False
 

@@ -621,6 +621,16 @@ def test_units_do_not_matter(s, t):
             assert_allclose(np.abs(got[k]), np.abs(want[k]), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("s", [1e-300, 1e-200, 1e200, 1e300])
+def test_valley_or_slope_in_any_unit(s):
+    A, tilt = s * np.diag([1.0, 2.0, 0.0]), np.array([0.0, 0.0, 1e-3])
+    valley = Quadratic(A, s * np.array([1.0, 1.0, 0.0]))
+    assert valley.classify() == "valley"
+    assert_allclose(valley.stationary(), [-0.5, -0.25, 0], rtol=1e-14)
+    assert Quadratic(A, valley.b + s * tilt).classify() == "slope"
+    assert Quadratic(0 * A, s * tilt).classify() == "slope"
+
+
 def test_power_iteration_follows_a_small_eigenvalue():
     x = power_iteration(np.diag([1e-200, 1.0]), np.array([1.0, 0.0]), 3)
     assert_array_equal(x, [[1, 0]] * 4)
@@ -749,6 +759,8 @@ def test_conjugate_gradient_goes_on_where_there_is_no_valley():
     q, _, _ = problem(np.geomspace(1, 100, 30))
     x = conjugate_gradient(q, np.ones(30), 90)
     assert len(x) == 91
+    small = conjugate_gradient(Quadratic(1e-200 * q.A, 1e-200 * q.b), np.ones(30), 900)
+    assert_allclose(small[-1], x[-1], rtol=0, atol=1e-13)
     assert_allclose(x[-1], problem(np.geomspace(1, 100, 30))[1], rtol=0, atol=1e-13)
 
 
@@ -786,13 +798,27 @@ def test_preconditioner_is_symmetric_and_definite(M_inv, got):
         conjugate_gradient(BOWL, np.ones(2), 3, M_inv=M_inv)
 
 
+def test_preconditioner_of_low_rank_is_refused_whatever_its_rounding():
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 8):
+        for _ in range(20):
+            rows = rng.normal(size=(n - 1, n))
+            q = Quadratic(np.eye(n), np.ones(n))
+            with pytest.raises(ValueError, match="M_inv must be symmetric positive"):
+                conjugate_gradient(q, np.zeros(n), 3, M_inv=rows.T @ rows)
+
+
 @pytest.mark.parametrize("eigenvalues", [[1, 1, 1], [0, 0, 0], [1, 1, 3], [-2, 5, 5]])
 def test_rayleigh_iteration_with_repeated_eigenvalues(eigenvalues):
     V = orthogonal(3, 1)
     A = (V * np.array(eigenvalues, float)) @ V.T
     for seed in range(10):
-        x = rayleigh_iteration(A, np.random.default_rng(seed).normal(size=3), 12)
+        start = np.random.default_rng(seed).normal(size=3)
+        x = rayleigh_iteration(A, start, 12)
         assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-13)
+        for s in (1e-305, 1e200):
+            y = rayleigh_iteration(s * A, start, 12)[-1]
+            assert_allclose(A @ y, (y @ A @ y) * y, rtol=0, atol=1e-13)
         assert_allclose(A @ x[-1], (x[-1] @ A @ x[-1]) * x[-1], rtol=0, atol=1e-13)
 
 
