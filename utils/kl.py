@@ -420,7 +420,7 @@ def _log_r(logits_q, logits_p):
     return log_r - mean
 
 
-def _logits(**logits) -> list[np.ndarray]:
+def _logits(**logits):
     """Logits of one shape, at least one of them."""
     (first, *_), found = logits, {name: reals(name, x) for name, x in logits.items()}
     for name, x in found.items():

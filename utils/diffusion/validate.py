@@ -282,7 +282,8 @@ def model(
             level = (level[0].to(dtype), *level[1:])
         try:
             value = F(y.to(dtype) if cast else y, *level)
-        except RuntimeError as error:  # of torch, where a network inside has another precision
+        except RuntimeError as error:
+            # torch's own, where a network inside has another precision
             if not re.search("dtype|scalar type", str(error)):
                 raise
             raise ValueError(f"{name} must work in {dtype}, got {error}") from error
