@@ -51,16 +51,17 @@ def _remainder(x):
 
 @cache
 def _remainder_of_tensors():
-    """The same as a function of torch, whose derivative is ``expm1``."""
+    """The same for tensors, with the derivative ``expm1`` where one is asked for."""
     import torch
+    from torch.autograd.forward_ad import unpack_dual
+
+    def value(x):
+        y = torch.from_numpy(np.asarray(exp_remainder(x.double().numpy(force=True))))
+        return y.to(x)
 
     class Remainder(torch.autograd.Function):
         generate_vmap_rule = True
-
-        @staticmethod
-        def forward(x):
-            wide = x if x.dtype == torch.float64 else x.double()
-            return torch.as_tensor(exp_remainder(wide.numpy(force=True))).to(x)
+        forward = staticmethod(value)
 
         @staticmethod
         def setup_context(ctx, inputs, output):
@@ -75,7 +76,11 @@ def _remainder_of_tensors():
         def jvp(ctx, tangent):
             return tangent * ctx.saved_tensors[0].expm1()
 
-    return Remainder.apply
+    def remainder(x):
+        differentiated = x.requires_grad or unpack_dual(x).tangent is not None
+        return Remainder.apply(x) if differentiated else value(x)
+
+    return remainder
 
 
 def k1(logq: Any, logp: Any) -> Any:

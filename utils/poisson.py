@@ -21,7 +21,7 @@ from jaxtyping import Float, Int, Integer, Real
 from scipy.special import gammainccinv, gammaincinv, gammaln, pdtr, pdtrc
 from scipy.stats import chi2
 
-from utils.special import exp_remainder, log_quotient
+from utils.special import exp_remainder
 from utils.validate import integer, integers, real, reals, require, vector
 
 _YEARS = {
@@ -41,6 +41,8 @@ _YEARS = {
     "XV": "01000001011000220000",
 }
 PRUSSIAN = {corps: tuple(map(int, digits)) for corps, digits in _YEARS.items()}
+SMALL = 40  # counts below it need no care
+LOG_FACTORIAL = gammaln(np.arange(1, SMALL + 1))
 RUTHERFORD_GEIGER = (57, 203, 383, 525, 532, 408, 273, 139, 45, 27, 10, 4, 0, 1, 1)
 
 
@@ -78,19 +80,26 @@ def poisson_pmf(
     require(0 <= mu < np.inf, "mu must be finite and >= 0", mu)
     if mu == 0:
         return (n == 0).astype(np.float64)[()]
-    count = np.maximum(n, 1.0)
-    D = count * exp_remainder(log_quotient(mu, count))
-    law = np.exp(-_stirling_error(count) - D) / np.sqrt(2 * np.pi * count)
+    if mu < SMALL and (n < SMALL).all():
+        return np.exp(n * np.log(mu) - mu - LOG_FACTORIAL[n])
+    x = np.maximum(n, 1.0)
+    apart = (mu - x) / x
+    log_r = np.where(
+        apart > -0.5, np.log1p(np.maximum(apart, -0.5)), np.log(mu) - np.log(x)
+    )
+    law = np.exp(-x * exp_remainder(log_r) - _stirling_error(x)) / np.sqrt(
+        2 * np.pi * x
+    )
     return np.where(n == 0, np.exp(-mu), law)[()]
 
 
 def _stirling_error(n):
     """``log n!`` minus Stirling's formula for it, ``n >= 1``."""
     z = 1 / (n * n)
-    series = (1 / 12 - z * (1 / 360 - z * (1 / 1260 - z * (1 / 1680 - z / 1188)))) / n
-    small = np.minimum(n, 16.0)
-    exact = gammaln(small + 1) - (small + 0.5) * np.log(small) + small
-    return np.where(n > 15, series, exact - np.log(2 * np.pi) / 2)
+    series = (1 / 12 - z * (1 / 360 - z * (1 / 1260 - z / 1680))) / n
+    few = np.minimum(n, SMALL - 1)
+    exact = LOG_FACTORIAL[few.astype(np.int64)] - (few + 0.5) * np.log(few) + few
+    return np.where(n < SMALL, exact - np.log(2 * np.pi) / 2, series)
 
 
 def poisson_binomial_pmf(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"]:

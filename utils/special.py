@@ -71,7 +71,7 @@ def _remainder(x, out, E, z):
     out += z
     E -= x
     np.abs(x, out=z)
-    np.copyto(out, E, where=z >= SERIES)
+    np.putmask(out, z >= SERIES, E)
 
 
 def sinh_remainder(
