@@ -447,7 +447,7 @@ def conjugate_gradient(
     if M_inv is not None:
         M_inv = _preconditioner(M_inv, q.A.shape)
     Hx = 2 * x0 @ q.A
-    unit = max(_unit(Hx), _unit(q.b))  # of r, z and p
+    unit = _unit(np.append(Hx, q.b))  # of r, z and p
     r, size = -(Hx + q.b) / unit, (hypot(*Hx) + hypot(*q.b)) / unit
     small, noise = tol * sqrt(r @ r), 50 * len(r) * EPS * size
     p = z = r if M_inv is None else M_inv @ r

@@ -415,7 +415,7 @@ def polya_constant(d: int) -> Polya:
     """
     d = integer("d", d, 1)
     if d <= 2:
-        return Polya(np.inf, 1.0)
+        return Polya(float("inf"), 1.0)
 
     def later(t):
         return np.exp(-t) * np.expm1(d * _log_i0(t / d))
@@ -423,7 +423,7 @@ def polya_constant(d: int) -> Polya:
     options = {"epsabs": 0, "epsrel": 1e-13}
     near, _ = quad(later, 0, min(d, 60), limit=200, **options)  # e^-60 is nothing
     far, _ = quad(lambda w: 2 * w**-3 * i0e(w**-2) ** d, 0, 1, **options)
-    visits = near + d * far - np.exp(-float(d))
+    visits = float(near + d * far - np.exp(-float(d)))
     return Polya(1 + visits, visits / (1 + visits))
 
 

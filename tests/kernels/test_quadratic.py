@@ -621,6 +621,16 @@ def test_units_do_not_matter(s, t):
             assert_allclose(np.abs(got[k]), np.abs(want[k]), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("s", [1e-290, *EXTREME, 1e290])
+def test_a_start_at_zero_has_no_unit_of_its_own(s):
+    q = Quadratic(s * BOWL.A, s * BOWL.b)
+    for method in METHODS:
+        path = method(q, np.zeros(2), 4)
+        want = method(BOWL, np.zeros(2), 4)
+        assert_allclose(path[:3], want[:3], rtol=1e-10)
+    assert_allclose(conjugate_gradient(q, np.zeros(2), 9)[-1], [1.4, -0.8], rtol=1e-12)
+
+
 @pytest.mark.parametrize("s", [1e-300, 1e-200, 1e200, 1e300])
 def test_valley_or_slope_in_any_unit(s):
     A, tilt = s * np.diag([1.0, 2.0, 0.0]), np.array([0.0, 0.0, 1e-3])
