@@ -12,7 +12,7 @@ from jaxtyping import Float, Real
 
 from utils.validate import reals, require, together
 
-SERIES = 0.25  # up to here a power series replaces a difference
+SERIES = 0.25  # up to here a power series replaces exp(x) - 1 - x
 BLOCK = 5120  # numbers whose intermediate results stay in the cache
 
 
@@ -51,11 +51,11 @@ def exp_remainder(
     with np.errstate(all="ignore"):  # in the branch that is not taken
         for i in range(0, x.size, BLOCK):
             y = rows[i : i + BLOCK]
-            _remainder(y, found[i : i + BLOCK], *room[:, : len(y)])
+            _remainder_of_block(y, found[i : i + BLOCK], *room[:, : len(y)])
     return out[()]
 
 
-def _remainder(x, out, E, z):
+def _remainder_of_block(x, out, E, z):
     """Write ``e^x - 1 - x`` into ``out``; ``E`` and ``z`` are room to work in."""
     np.expm1(x, out=E)
     np.multiply(x, x, out=z)
@@ -100,11 +100,12 @@ def sinh_remainder(
     The odd part of :eq:`eq-kl_estimators-k3`.
     """
     x = reals("x", x)
-    z, odd = x * x, 0.0
-    for n in (11, 9, 7, 5, 3):
+    near = np.where(abs(x) < 1, x, 0.0)
+    z, odd = near * near, 0.0
+    for n in range(17, 1, -2):
         odd = 1 / factorial(n) + z * odd
     with np.errstate(over="ignore"):
-        return np.where(abs(x) < SERIES, x * z * odd, np.sinh(x) - x)[()]
+        return np.where(abs(x) < 1, near * z * odd, np.sinh(x) - x)[()]
 
 
 def log_quotient(
