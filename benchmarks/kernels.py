@@ -322,11 +322,11 @@ REMARKS = """\
 Where a ratio is above 1.2, this is why:
 
 - *The door.* Every kernel looks at its arguments first: of the right kind, finite, of the right shape, in range. That is
-  one to ten microseconds a call, and of note only where the work itself takes no longer: `newton` with eight unknowns, and
-  `denoising_loss` with a model of two operations in the place of a network (two looks at the data, two levels, one look at
-  what the model returned).
-- *Digits.* `k3`, `categorical_kl` and `poisson_pmf` keep them all where their peers lose them: the last two columns. The
-  time goes into a power series for small log-ratios, and into Loader's form for counts above forty.
+  some microseconds a call and one pass over the data, and of note only where the work itself takes no longer: `newton`
+  with eight unknowns, and `denoising_loss` with a model of two operations in the place of a network (two looks at the
+  data, two levels, one look at what the model returned).
+- *Digits.* Where laws are close, and where counts are high, `k3`, `categorical_kl` and `poisson_pmf` keep digits that
+  their peers lose: the last two columns. `k3` pays with a power series, `poisson_pmf` with Loader's form.
 
 Where it is ahead: a sampler is a loop of a few lines, without the bookkeeping of a scheduler object; the score
 of a mixture is a formula, not a backward pass; `gradient_descent` has no optimizer object;

@@ -249,7 +249,7 @@ def hitting_pmf(
     Returns
     -------
     ndarray
-        ``P(T_a = n)``, with a relative error of 1e-11 at ``n = 10^9`` and of 1e-7 at ``10^15``.
+        ``P(T_a = n)``, with a relative error below 1e-10 at ``n = 10^9`` and 1e-7 at ``10^15``.
 
     Raises
     ------

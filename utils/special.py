@@ -115,7 +115,7 @@ def log_quotient(
 
     .. math:: \log\frac ab = \log\Bigl(1 + \frac{a-b}{b}\Bigr) = \log a - \log b
 
-    by the first form within a factor 3/2, by the last where the quotient itself is out of range.
+    by the first form for quotients between 1/2 and 3/2, by the last where the quotient itself is out of range.
 
     Parameters
     ----------

@@ -144,6 +144,17 @@ def test_nearly_equal_laws_keep_their_digits():
     assert_allclose(optimal_lambda(np.array([0.0, 1e-200])), 1, rtol=1e-14)
 
 
+@pytest.mark.parametrize("shift", [0.0, 10.0, -1e3, 1e5, 1e7])
+def test_a_constant_between_logits_costs_no_digits(shift):
+    q = np.array([0.3, -1.0, 0.5, 1.2])
+    p = q + 1e-6 * np.array([1.0, -2.0, 0.5, 0.7]) + shift
+    with mpmath.workdps(50):
+        laws = [[mpmath.exp(mpmath.mpf(float(x))) for x in law] for law in (q, p)]
+        laws = [[x / sum(law) for x in law] for law in laws]
+        want = float(sum(a * mpmath.log(a / b) for a, b in zip(*laws, strict=True)))
+    assert_allclose(categorical_kl(q, p), want, rtol=1e-9 if shift else 1e-14)
+
+
 def test_far_laws_neither_overflow_nor_vanish():
     assert_allclose(
         gaussian_kl(0.0, 1e-200, 0.0, 1e200), 400 * math.log(10) - 0.5, rtol=1e-14
