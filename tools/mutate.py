@@ -14,8 +14,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,11 +102,26 @@ def report(fates: dict[str, str], of: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write_mutants() -> dict:
+    """Let mutmut write the mutants and learn which test calls what; what it says of its first is not used."""
+    stats = MUTANTS / "mutmut-stats.json"
+    first = ["mutmut", "run", "utils.validate.x_require__mutmut_1"]
+    process = subprocess.Popen(first, cwd=ROOT, start_new_session=True)
+    while process.poll() is None and not stats.exists():
+        time.sleep(1)
+    try:  # time for its two trial runs of the tests, and then its forked child may wait for ever
+        failed = process.wait(timeout=180)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        failed = False
+    if failed or not stats.exists():
+        sys.exit("mutmut could not run the tests; its reason stands above")
+    return json.loads(stats.read_text("utf-8"))
+
+
 def main(sample: int) -> None:
     shutil.rmtree(MUTANTS, ignore_errors=True)  # half of one would be believed
-    first = ["mutmut", "run", "utils.validate.x_require__mutmut_1"]
-    subprocess.run(first, cwd=ROOT, check=True)
-    stats = json.loads((MUTANTS / "mutmut-stats.json").read_text("utf-8"))
+    stats = write_mutants()
     known = names()
     chosen = random.Random(0).sample(known, min(sample or len(known), len(known)))
     fates = {}
