@@ -207,10 +207,12 @@ def test_order_measures_the_slope(shown):
         ([[1, 2, 3]], [[1, 2, 3]], "three distinct steps"),
         ([0, 1, 2], [1, 2, 3], "must be positive"),
         ([1, 2, 3], [1, 0, 3], "must be positive"),
+        ([1, 2, np.nan], [1, 2, 3], "h must be finite"),
+        ([1, 2, 3], [1, 2, np.inf], "err must be finite"),
     ],
 )
 def test_order_refuses(h, err, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^eq-a: .*{message}"):
         check.order("eq-a", h, err, 1)
 
 

@@ -279,7 +279,7 @@ def model(
 
     def held(y, *level):
         if level and level[0].ndim and level[0].is_floating_point():
-            level = (level[0].to(dtype), *level[1:])
+            level = (level[0].to(dtype),)
         try:
             value = F(y.to(dtype) if cast else y, *level)
         except RuntimeError as error:

@@ -202,3 +202,10 @@ def say(value, **more):
 def test_refusals_say_what_was_got(door, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         door()
+
+
+def test_the_ends_of_the_range_of_levels_are_in_it():
+    for ends in ([1e150, 1e151], [1e-150, 1e151]):
+        with pytest.raises(ValueError, match=r"sigma must be in .*, got 1e\+151$"):
+            positives("sigma", ends)
+    assert positives("sigma", [1e-150, 1e150]).tolist() == [1e-150, 1e150]
