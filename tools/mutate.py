@@ -31,6 +31,7 @@ EQUIVALENT = {
     "max_iter=1001": "the training ends of itself before either number of passes",
     "11 * np.sqrt(mean)": "gaps are drawn in blocks: blocks of another size give other draws of the same law",
     "XXExplorerWidgetXX": "nobody sees the name of this class",
+    "maxiter=1001": "the bisection ends long before either number of steps",
     "keep, at, None": "None becomes nan there, which is no more inside the window than infinity",
 }
 NO_FAILURE = (0, 5)  # all tests passed, or there was none

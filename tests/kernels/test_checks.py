@@ -176,6 +176,13 @@ def test_sampled_checks_every_column(shown):
         check.sampled("eq-a", both * [1, 10], [0.0, 10.0], resolves=0.1)
 
 
+def test_sampled_names_what_is_not_finite():
+    with pytest.raises(ValueError, match=r"^eq-a: want must be finite"):
+        check.sampled("eq-a", GAUSS, np.nan, resolves=1.0)
+    with pytest.raises(ValueError, match=r"^eq-a: samples must be finite"):
+        check.sampled("eq-a", [1.0, np.nan], 0.0, resolves=1.0)
+
+
 @pytest.mark.parametrize("samples", [[1.0], np.zeros((2, 2, 2))])
 def test_sampled_refuses_other_shapes(samples):
     with pytest.raises(
