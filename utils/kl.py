@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Float, Real
 from scipy.special import log_softmax
 
 from utils.special import exp_remainder, log_quotient, sinh_remainder
@@ -204,7 +204,7 @@ def gaussian_kl(
     s_q: Real[np.ndarray, "*#shape"] | float,
     m_p: Real[np.ndarray, "*#shape"] | float,
     s_p: Real[np.ndarray, "*#shape"] | float,
-) -> Real[np.ndarray, "*#shape"] | float:
+) -> Float[np.ndarray, "*#shape"] | float:
     r"""``KL(q || p)`` of two normal laws on the line.
 
     .. math:: \mathrm{KL} = \log\frac{s_p}{s_q} + \frac{s_q^2 + (m_q - m_p)^2}{2 s_p^2} - \frac12
@@ -373,7 +373,7 @@ def optimal_lambda(log_r: Real[np.ndarray, " n"]) -> float:
 
 def categorical_kl(
     logits_q: Real[np.ndarray, "*batch n"], logits_p: Real[np.ndarray, "*batch n"]
-) -> Real[np.ndarray, "*batch"] | float:
+) -> Float[np.ndarray, "*batch"] | float:
     r"""``KL(q || p)`` of two categorical laws given by logits along the last axis.
 
     .. math:: \mathrm{KL} = \sum_x q(x)\,[\log q(x) - \log p(x)], \qquad
@@ -444,7 +444,7 @@ def expected_estimator_gradient(
     logits_p: Real[np.ndarray, "*batch n"],
     kind: Kind,
     logits_behaviour: Real[np.ndarray, "*batch n"] | None = None,
-) -> Real[np.ndarray, "*batch n"]:
+) -> Float[np.ndarray, "*batch n"]:
     r"""Exact expectation of the gradient that ``kl_loss`` produces, by enumeration of all outcomes.
 
     .. math:: \mathbb E_{x\sim\bar\mu}\bigl[\nabla\,\mathrm{loss}(x)\bigr]
@@ -636,7 +636,7 @@ def sequence_estimates(
     n_samples: int,
     *,
     rng: np.random.Generator,
-) -> dict[str, Real[np.ndarray, " {n_samples}"]]:
+) -> dict[str, Float[np.ndarray, " {n_samples}"]]:
     r"""Five estimates of the sequence divergence from each of many sampled sequences.
 
     .. math:: \textstyle\sum_t k_1, \quad k_3\bigl(\sum_t \log r_t\bigr), \quad \sum_t k_2(r_t),
