@@ -1,5 +1,7 @@
 """Read the chapters: what extensions, tools and tests all need to know about a notebook."""
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -104,6 +106,23 @@ class Chapter:
             for output in cell["outputs"]
             if "image/png" in output.get("data", {})
         ]
+
+    @property
+    def narrow_figures(self) -> dict[str, bytes]:
+        """The version for a phone of every figure that has one, by the sha256 of the wide one."""
+        outputs = [output for cell in self.code_cells for output in cell["outputs"]]
+        return {
+            hashlib.sha256(
+                b64decode(output["data"]["image/png"])
+            ).hexdigest(): b64decode(output["metadata"]["image/png"]["narrow"])
+            for output in outputs
+            if "narrow" in output.get("metadata", {}).get("image/png", {})
+        }
+
+
+def b64decode(png: str | list[str]) -> bytes:
+    """The bytes of a stored picture, which nbformat allows to be a string or a list of lines."""
+    return base64.b64decode("".join(png))
 
 
 def source(cell: dict) -> str:

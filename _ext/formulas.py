@@ -34,6 +34,13 @@ SETTINGS = {
     "chtml": {"fontURL": "woff-v2", "adaptiveCSS": False},  # one style for all pages
 }
 SET = """(tex, display) => MathJax.startup.adaptor.outerHTML(MathJax.tex2chtml(tex, {display}))"""
+WIDTH = """tex => {
+  const page = MathJax.startup.document;
+  const math = new page.options.MathItem(tex, page.inputJax[0], true);
+  math.setMetrics(16, 8, 1280, 1e6, 1);
+  math.compile(page);
+  return page.outputJax.getBBox(math, page).w;
+}"""
 # MathJax's letters are made for a text whose x is 0.442 em high; another font's is taken from the page.
 SIZE = "mjx-container[jax='CHTML'] { font-size: calc(1ex / 0.442); }\n"
 STYLE = "mathjax/formulas.css"
@@ -69,7 +76,7 @@ def mathjax() -> MiniRacer:
     for part in PARTS:
         engine.eval((path / part).read_text("utf-8"))
     engine.eval("MathJax.startup.getComponents(); MathJax.startup.makeMethods();")
-    engine.eval(f"var set = {SET};")
+    engine.eval(f"var set = {SET}, width = {WIDTH};")
     return engine
 
 
@@ -89,6 +96,12 @@ def chtml(tex: str, display: bool = False) -> str:
     return html
 
 
+@cache
+def width(tex: str) -> float:
+    """How wide a display formula is, in em of its own letters."""
+    return mathjax().call("width", tex)
+
+
 def visit_inline(translator, node):
     begin = translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
     translator.body.append(f"{begin}{chtml(node.astext())}</span>")
@@ -96,16 +109,21 @@ def visit_inline(translator, node):
 
 
 def visit_block(translator, node):
-    begin = translator.starttag(node, "div", CLASS="math notranslate nohighlight")
+    tex = node.astext()
+    if r"\\" in tex and not node["nowrap"]:
+        tex = rf"\begin{{split}}{tex}\end{{split}}"
+    begin = translator.starttag(
+        node,
+        "div",
+        CLASS="math notranslate nohighlight",
+        style=f"--w: {width(tex):.2f}",  # book.css sets it smaller on a phone, to fit
+    )
     translator.body.append(begin)
     if node["number"]:
         number = get_node_equation_number(translator, node)
         translator.body.append(f'<span class="eqno">({number})')
         translator.add_permalink_ref(node, "Link to this equation")
         translator.body.append("</span>")
-    tex = node.astext()
-    if r"\\" in tex and not node["nowrap"]:
-        tex = rf"\begin{{split}}{tex}\end{{split}}"
     translator.body.append(chtml(tex, True) + "</div>\n")
     raise SkipNode
 

@@ -72,6 +72,9 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
                     output.data["image/png"] = compressed(output.data["image/png"])
+                    options = output.metadata.get("image/png", {})
+                    if "narrow" in options:
+                        options["narrow"] = compressed(options["narrow"])
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
     return notebook

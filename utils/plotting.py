@@ -4,6 +4,11 @@ Figures are drawn on white. The site turns them for its dark mode by inverting l
 hue, so a colour needs contrast only against white: 3:1 for marks, 4.5:1 for coloured text.
 """
 
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -16,6 +21,7 @@ GREY, INK = "#767676", "#222222"
 LIGHT = "#D9E6EF"  # fills behind the data
 
 TEXT_CONTRAST = 4.5
+WIDE, NARROW = 7.0, 3.6  # inches: the column of the page, and a phone
 
 
 def use_style() -> None:
@@ -23,7 +29,7 @@ def use_style() -> None:
     mpl.rcdefaults()
     mpl.rcParams.update(
         {
-            "figure.figsize": (7.0, 3.6),
+            "figure.figsize": (WIDE, 3.6),
             "figure.dpi": 144,
             "figure.facecolor": "white",
             "savefig.facecolor": "white",
@@ -64,6 +70,85 @@ def use_style() -> None:
     if get_ipython() is not None:
         # The exact bounding box: a cropped png would change its size with the labels.
         set_matplotlib_formats("png", bbox_inches=None)
+
+
+def two_widths(
+    rows: int | list = 1,
+    cols: int = 1,
+    *,
+    height: float = 3.6,
+    width: float = WIDE,
+    narrow: tuple[int, int] | list | None = None,
+    narrow_height: float | None = None,
+    **options: Any,
+) -> Iterator[Any]:
+    """Draw one figure twice, for a page and for a phone: a loop whose body draws.
+
+    ``for left, right in two_widths(1, 2, height=3.2):`` runs its body with the panels side by side, and
+    again with the panels under each other on half the width. Both are stored in the cell's output, and the
+    browser picks. Text keeps its size; where the two need different ticks or places, the body asks
+    ``narrow(ax)``.
+
+    Parameters
+    ----------
+    rows, cols : grid of the wide figure; or, as ``rows``, a mosaic as ``plt.subplot_mosaic`` takes it.
+    height, width : its size in inches, as wide as the page if nothing is said.
+    narrow : grid or mosaic of the narrow figure, of the same panels; all under each other if it is not given.
+    narrow_height : its height in inches; 2.7 a row if it is not given.
+    options : passed on to matplotlib; ratios and shared axes only to a figure of the wide grid.
+
+    Yields
+    ------
+    axes
+        Twice, as ``plt.subplots`` gives them for ``rows`` and ``cols``, whatever the grid; of a mosaic the
+        panels in the order of their names' first appearance.
+
+    Raises
+    ------
+    ValueError
+        If the narrow figure has not the panels of the wide one.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from IPython.display import publish_display_data
+
+    wide = (
+        rows if isinstance(rows, list) else np.arange(rows * cols).reshape(rows, cols)
+    )
+    names = list(dict.fromkeys(np.ravel(wide).tolist()))
+    if narrow is None:
+        narrow = [[name] for name in names]
+    elif isinstance(narrow, tuple):
+        if narrow[0] * narrow[1] != len(names):
+            raise ValueError(f"narrow must have {len(names)} panels, got {narrow}")
+        narrow = np.reshape(names, narrow)
+    if set(np.ravel(narrow).tolist()) != set(names):
+        raise ValueError(f"narrow must have the panels {names}, got {narrow}")
+    tall = narrow_height or 2.7 * len(narrow)
+    drawn = []
+    for grid, size in ((wide, (width, height)), (narrow, (NARROW, tall))):
+        kept = options if np.array_equal(grid, wide) else {}
+        fig = plt.figure(figsize=size)
+        if isinstance(rows, list):
+            panels = fig.subplot_mosaic(np.asarray(grid).tolist(), **kept)
+            axes = np.array([panels[name] for name in names], dtype=object)
+        else:
+            axes = fig.subplots(*np.shape(grid), squeeze=False, **kept)
+            axes = axes.reshape(rows, cols).squeeze()
+        yield axes if axes.ndim else axes.item()
+        png = io.BytesIO()
+        fig.savefig(png, format="png")
+        plt.close(fig)
+        drawn.append(base64.b64encode(png.getvalue()).decode("ascii"))
+    publish_display_data(
+        {"image/png": drawn[0], "text/plain": f"<Figure of {len(names)} panels>"},
+        {"image/png": {"narrow": drawn[1]}},
+    )
+
+
+def narrow(ax: Axes) -> bool:
+    """Whether a panel belongs to the version for a phone."""
+    return ax.figure.get_figwidth() == NARROW
 
 
 def label(ax: Axes, x: float, y: float, text: str, color: str = INK, **options) -> Text:

@@ -82,6 +82,17 @@ def figures_described(chapter):
             yield f"the figure of code cell {number} has no caption (mystnb.figure.caption)"
 
 
+def figures_in_two_widths(chapter):
+    """Every figure has a version for the phone, unless it is an explorer."""
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        for output in cell["outputs"]:
+            data, options = output.get("data", {}), output.get("metadata", {})
+            if not any(mime in data for mime in FIGURE_MIMES) or is_explorer(data):
+                continue
+            if "narrow" not in options.get("image/png", {}):
+                yield f"the figure of code cell {number} has no narrow version (two_widths)"
+
+
 def is_explorer(data: dict) -> bool:
     return "data-explorer=" in "".join(data.get("text/html", ""))
 
@@ -160,6 +171,7 @@ RULES = (
     every_claim_checked,
     claims_face_rivals,
     figures_described,
+    figures_in_two_widths,
     explorers_pictured,
     contract,
     exercises_answerable,

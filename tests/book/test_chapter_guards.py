@@ -100,6 +100,10 @@ def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
             "the figure of code cell 2 has no alt text",
         ),
         (
+            lambda nb: code_cells(nb)[1]["outputs"][0]["metadata"].clear(),
+            "the figure of code cell 2 has no narrow version",
+        ),
+        (
             lambda nb: code_cells(nb)[2].update(
                 outputs=[
                     {"output_type": "stream", "name": "stderr", "text": "a warning"}

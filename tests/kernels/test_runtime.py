@@ -1,6 +1,8 @@
 """What every chapter does first, and how it shows its kernels."""
 
+import base64
 import importlib.util
+import io
 import os
 import sys
 
@@ -9,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from threadpoolctl import threadpool_info
 
 from utils import plotting, runtime
@@ -142,3 +145,44 @@ def test_style_starts_from_the_defaults():
     plotting.use_style()
     assert mpl.rcParams["lines.linewidth"] < 5
     assert mpl.rcParams["axes.prop_cycle"].by_key()["color"][0] == plotting.BLUE
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """The pictures a cell puts out: ``(wide, narrow)`` of each figure."""
+    pictures = []
+
+    def publish(data, metadata):
+        both = data["image/png"], metadata["image/png"]["narrow"]
+        opened = (Image.open(io.BytesIO(base64.b64decode(png))) for png in both)
+        pictures.append(tuple(opened))
+
+    monkeypatch.setattr("IPython.display.publish_display_data", publish)
+    plotting.use_style()
+    return pictures
+
+
+def test_a_figure_is_drawn_in_two_widths(published):
+    shapes = []
+    for axes in plotting.two_widths(2, 3, height=4, width_ratios=[1, 2, 3]):
+        axes[1, 2].plot([0, 1])
+        shapes.append((axes.shape, plotting.narrow(axes[0, 0])))
+    assert shapes == [((2, 3), False), ((2, 3), True)]
+    ((wide, narrow),) = published
+    assert wide.size == (7 * 144, 4 * 144)
+    assert narrow.size == (int(3.6 * 144), int(6 * 2.7 * 144))
+    assert plt.get_fignums() == []
+
+
+def test_one_panel_and_another_grid(published):
+    for ax in plotting.two_widths(narrow_height=3):
+        ax.plot([0, 1])
+    for left, right in plotting.two_widths(1, 2, narrow=(1, 2)):
+        assert left.get_position().x1 < right.get_position().x0
+    for top, low in plotting.two_widths([["a", "a"], ["b", "b"]], height_ratios=[1, 2]):
+        assert top.get_position().y0 > low.get_position().y1
+    assert [narrow.size[1] for _, narrow in published[:2]] == [3 * 144, int(2.7 * 144)]
+    with pytest.raises(ValueError, match=r"narrow must have 2 panels, got \(3, 1\)"):
+        next(plotting.two_widths(1, 2, narrow=(3, 1)))
+    with pytest.raises(ValueError, match=r"narrow must have the panels \['a', 'b'\]"):
+        next(plotting.two_widths([["a", "b"]], narrow=[["a"]]))

@@ -96,6 +96,16 @@ def overflow(page) -> list[str]:
     )
 
 
+def fading(page) -> list[str]:
+    """What scrolls sideways shows it by a fading edge."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("article *")].filter(e =>
+            e.scrollWidth > e.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(e).overflowX) &&
+            e.clientWidth > 0 && getComputedStyle(e).maskImage === "none"
+          ).map(e => "this scrolls and does not show it: " + e.outerHTML.slice(0, 80))"""
+    )
+
+
 def punctuation(page) -> list[str]:
     """No line begins with the full stop or comma of a formula."""
     return page.evaluate(
@@ -191,7 +201,7 @@ def phone(page) -> list[str]:
     The page stays so narrow: a long one takes a second to be laid out again.
     """
     page.set_viewport_size(PHONE)
-    wrong = overflow(page) + punctuation(page)
+    wrong = overflow(page) + punctuation(page) + fading(page)
     menu = page.locator("#pst-primary-sidebar-modal")
     wrong += ["the menu is open from the start"] * menu.is_visible()
     page.locator(".primary-toggle:visible").first.click()

@@ -85,6 +85,33 @@ def test_a_formula_cut_off_on_a_phone_is_caught(planted):
     assert "this is cut off and does not scroll: " in problem
 
 
+def test_what_scrolls_without_showing_it_is_caught(planted):
+    wide = '<div style="width: 900px">wide</div>'
+    _, opened = planted(f'<div id="bare" style="overflow-x: auto">{wide}</div>')
+    (problem,) = page_rules.fading(opened(width=390))
+    assert 'this scrolls and does not show it: <div id="bare"' in problem
+
+
+def test_a_formula_is_set_smaller_to_fit_a_phone(planted):
+    _, opened = planted(
+        "".join(
+            f'<div class="math" style="--w: {n}"><mjx-container jax="CHTML">'
+            f'<span style="display: inline-block; width: {n}em">x</span></mjx-container></div>'
+            for n in (10, 20, 40)
+        )
+    )
+    page = opened(width=390)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("article > .math")].map(
+          e => [parseFloat(getComputedStyle(e.firstChild).fontSize), e.scrollWidth > e.clientWidth])"""
+    )
+    (full, _), (smaller, scrolls), (smallest, too_wide) = sizes
+    assert not scrolls
+    assert too_wide
+    assert full > smaller > smallest
+    assert smallest == pytest.approx(0.67 * full, rel=0.01)
+
+
 def test_a_line_that_begins_with_a_full_stop_is_caught(planted):
     formula = inline("x + y")
     _, opened = planted(f'<p style="width: min-content">{formula}.</p>')
