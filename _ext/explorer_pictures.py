@@ -3,12 +3,16 @@
 On a page that is no notebook, ``{explorer} slug`` with ``:picture:`` and ``:alt:`` does the same.
 """
 
+import json
+from html import escape
 from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+
+from utils.explorers import read_repr
 
 
 class ExplorerDirective(SphinxDirective):
@@ -29,7 +33,7 @@ class ExplorerDirective(SphinxDirective):
 
 
 class ExplorerPictures(SphinxPostTransform):
-    """Replace the stored alt text of an explorer by its stored picture, which carries that text."""
+    """Put the stored picture of an explorer into the element that the loader brings alive."""
 
     default_priority = (
         3  # just before myst-nb keeps one output of each bundle and drops the rest
@@ -43,15 +47,17 @@ class ExplorerPictures(SphinxPostTransform):
             if bundle.get("nb_element") != "mime_bundle":
                 continue
             by_mime = {child["mime_type"]: child for child in bundle.children}
-            html, png = by_mime.get("text/html"), by_mime.get("image/png")
-            if html is None or png is None or "data-explorer=" not in html.astext():
+            plain, png = by_mime.get("text/plain"), by_mime.get("image/png")
+            stored = read_repr(plain.astext()) if plain is not None else None
+            if stored is None or png is None:
                 continue
-            opening, rest = html.astext().split("<p>", 1)
-            alt, closing = rest.split("</p>", 1)
-            image = next(iter(png.findall(nodes.image)))
-            image["alt"] = alt
-            raw = [nodes.raw("", text, format="html") for text in (opening, closing)]
-            bundle.replace_self([raw[0], image, raw[1]])
+            slug, params = stored
+            data = escape(json.dumps(params, sort_keys=True))
+            opening = (
+                f'<div class="explorer" data-explorer="{slug}" data-params="{data}">'
+            )
+            raw = [nodes.raw("", text, format="html") for text in (opening, "</div>")]
+            bundle.replace_self([raw[0], *png.findall(nodes.image), raw[1]])
 
 
 def setup(app):

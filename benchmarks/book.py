@@ -50,9 +50,8 @@ def prepared(folder: Path, pages: int, *, plain: bool = False) -> list[Path]:
         source, slug = book[i % len(book)], f"copy{i}"
         text = source.path.read_text("utf-8").replace(source.slug, slug)
         files.append(folder / "chapters" / f"{slug}.ipynb")
-        files[-1].write_text(
-            text.replace(f'data-explorer=\\"{slug}', "data-none"), "utf-8"
-        )
+        # no explorer has this name: its picture stands for itself
+        files[-1].write_text(text.replace(f"Explorer('{slug}'", "Picture("), "utf-8")
     if plain:
         (folder / "_config.yml").write_text(PLAIN, "utf-8")
         shutil.rmtree(folder / "_static")

@@ -8,6 +8,7 @@ import argparse
 import base64
 import io
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ import chapters
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT_METADATA = ("myst", "mystnb")
-KEPT_CELL_METADATA = ("tags", "mystnb", "editable", "jupyter")
+KEPT_CELL_METADATA = ("tags", "mystnb", "editable")
 TIMEOUT = 600  # seconds a cell, against one that hangs
 # What makes pytest run notebooks and compare their outputs; chapters/conftest.py says how.
 STRICT = ("--nbval", "--nbval-current-env", f"--nbval-cell-timeout={TIMEOUT}")
@@ -55,6 +56,7 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     }
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, **kept})
     count = 0
+    solutions = in_solutions(notebook.cells)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
         cell.metadata = nbformat.from_dict(
@@ -65,6 +67,7 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             }
         )
         if cell.cell_type == "code":
+            fold(cell, solution=number - 1 in solutions)
             # A cell without a count has not run; numbering it would hide that.
             count += 1
             cell.execution_count = count if cell.execution_count is not None else None
@@ -78,6 +81,29 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
     return notebook
+
+
+def in_solutions(cells: list) -> set[int]:
+    """Indices of the code cells between the gates of a solution."""
+    inside, found = False, set()
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "code":
+            found |= {index} if inside else set()
+        else:
+            text = chapters.source(cell)
+            for gate in re.findall(r"^:+\{solution-(\w+)", text, re.MULTILINE):
+                inside = gate == "start"
+    return found
+
+
+def fold(cell, *, solution: bool) -> None:
+    """What the site folds is folded in JupyterLab, VS Code and Colab: plotting code and solutions."""
+    hidden = {
+        "source_hidden": solution or "hide-input" in cell.metadata.get("tags", ()),
+        "outputs_hidden": solution,
+    }
+    if any(hidden.values()):
+        cell.metadata["jupyter"] = {key: True for key in hidden if hidden[key]}
 
 
 def joined(outputs: list) -> list:

@@ -7,8 +7,8 @@ without a kernel.
 
 from __future__ import annotations
 
+import ast
 import base64
-import html
 import io
 import json
 import re
@@ -18,7 +18,9 @@ from typing import Any
 
 from utils.runtime import static
 
-STATIC = Path(__file__).resolve().parents[1] / "_static"
+HERE = Path(__file__).resolve().parent
+# inside the package where it is installed, beside it in the repository
+STATIC = (HERE if (HERE / "_static").is_dir() else HERE.parent) / "_static"
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
@@ -50,6 +52,21 @@ def _esm(slug: str) -> str:
     common = base64.b64encode((folder / "common.mjs").read_bytes()).decode("ascii")
     source = (folder / f"{slug}.mjs").read_text(encoding="utf-8")
     return source.replace('"./common.mjs"', f'"data:text/javascript;base64,{common}"')
+
+
+def read_repr(text: str) -> tuple[str, dict[str, Any]] | None:
+    """Slug and parameters from the text that a notebook stores of an explorer; None of anything else.
+
+    Examples
+    --------
+    >>> read_repr("Explorer('random_walks', n=80)")
+    ('random_walks', {'n': 80})
+    """
+    if not text.startswith("Explorer("):
+        return None
+    call = ast.parse(text, mode="eval").body
+    params = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+    return ast.literal_eval(call.args[0]), params
 
 
 class Explorer:
@@ -129,27 +146,22 @@ class Explorer:
         )
         return f"Explorer({self.slug!r}{params})"
 
-    def _repr_html_(self) -> str:
-        params = html.escape(json.dumps(self.params, sort_keys=True))
-        return (
-            f'<div class="explorer" data-explorer="{self.slug}" data-params="{params}">'
-            f"<p>{html.escape(self.alt)}</p></div>"
-        )
-
     def _repr_mimebundle_(
         self, include: Any = None, exclude: Any = None
-    ) -> dict[str, Any]:
-        bundle: dict[str, Any] = {
-            "text/plain": repr(self),
-            "text/html": self._repr_html_(),
-        }
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        # No html: viewers of notebooks prefer it to a picture, and the picture has to win.
+        bundle: dict[str, Any] = {"text/plain": repr(self)}
+        metadata: dict[str, Any] = {}
         if self.figure is not None:
             png = io.BytesIO()
             self.figure.savefig(png, format="png", dpi=144)
             bundle["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
+            metadata["image/png"] = {"alt": self.alt}
         if not static() and (widget := self._live()) is not None:
-            bundle[WIDGET_MIME] = widget._repr_mimebundle_()[0][WIDGET_MIME]
-        return bundle
+            live, for_colab = widget._repr_mimebundle_()
+            bundle[WIDGET_MIME] = live[WIDGET_MIME]
+            metadata |= for_colab
+        return bundle, metadata
 
     def _live(self) -> Any:
         """Make the widget behind this explorer, or None where anywidget is not installed."""

@@ -44,6 +44,27 @@ def in_normal_form(chapter):
         yield "not in normal form: run `make execute` or `python tools/notebooks.py normalise`"
 
 
+def folded(chapter):
+    """What the site folds is folded where the notebook is opened, and solutions with their outputs."""
+    solution, number = False, 0
+    for cell in chapter.cells:
+        if cell["cell_type"] != "code":
+            for gate in re.findall(r"^:+\{solution-(\w+)", source(cell), re.MULTILINE):
+                solution = gate == "start"
+            continue
+        number += 1
+        metadata = cell["metadata"]
+        jupyter = metadata.get("jupyter", {})
+        closed = jupyter.get("source_hidden"), jupyter.get("outputs_hidden")
+        if solution and closed != (True, True):
+            yield f"code cell {number} is a solution and stands open: run `make execute`"
+        if solution and not source(cell).startswith("#"):
+            # JupyterLab shows the first line of a folded cell
+            yield f"code cell {number} is a solution and has to begin with a comment"
+        if "hide-input" in metadata.get("tags", ()) and not closed[0]:
+            yield f"code cell {number} stands open where the site folds it: run `make execute`"
+
+
 def every_claim_checked(chapter):
     """Labels are unique and of the book's form; each claim has a check, each check a claim."""
     labels = [label for label, _ in chapter.equations]
@@ -94,7 +115,7 @@ def figures_in_two_widths(chapter):
 
 
 def is_explorer(data: dict) -> bool:
-    return "data-explorer=" in "".join(data.get("text/html", ""))
+    return "".join(data.get("text/plain", "")).startswith("Explorer(")
 
 
 def explorers_pictured(chapter):
@@ -105,6 +126,8 @@ def explorers_pictured(chapter):
         yield "the chapter has no explorer"
     if not all("image/png" in data for data in explorers):
         yield "an explorer has no picture for readers without JavaScript (figure=...)"
+    if any("text/html" in data for data in explorers):
+        yield "an explorer stores html, which viewers prefer to its picture: run `make execute`"
 
 
 def contract(chapter):
@@ -168,6 +191,7 @@ def size(chapter):
 RULES = (
     executed,
     in_normal_form,
+    folded,
     every_claim_checked,
     claims_face_rivals,
     figures_described,

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import chapter_rules
 import pytest
@@ -41,6 +42,14 @@ def copy(tmp_path):
 
 def code_cells(notebook):
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def solution_cells(notebook):
+    return [
+        after
+        for before, after in pairwise(notebook["cells"])
+        if "{solution-start}" in source(before)
+    ]
 
 
 def replace_in_source(notebook, old, new):
@@ -127,6 +136,27 @@ def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
                 for output in cell["outputs"]
             ],
             "an explorer has no picture",
+        ),
+        (
+            lambda nb: [
+                output["data"].update({"text/html": "<div></div>"})
+                for cell in code_cells(nb)
+                for output in cell["outputs"]
+                if chapter_rules.is_explorer(output.get("data", {}))
+            ],
+            "an explorer stores html",
+        ),
+        (
+            lambda nb: code_cells(nb)[1]["metadata"].pop("jupyter"),
+            "code cell 2 stands open where the site folds it",
+        ),
+        (
+            lambda nb: solution_cells(nb)[0]["metadata"].pop("jupyter"),
+            "is a solution and stands open",
+        ),
+        (
+            lambda nb: solution_cells(nb)[0].update(source="answer = 42"),
+            "is a solution and has to begin with a comment",
         ),
         (
             lambda nb: replace_in_source(

@@ -42,7 +42,12 @@ def build(folder, **environment) -> subprocess.CompletedProcess:
 
 
 def test_links_point_to_the_repository_given(tmp_path):
-    done = build(tmp_path, BOOK_REPO=REPOSITORY, BOOK_URL="https://pages.example/book/")
+    done = build(
+        tmp_path,
+        BOOK_REPO=REPOSITORY,
+        BOOK_URL="https://pages.example/book/",
+        BOOK_COPIES="copies",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     html = (tmp_path / PAGE).read_text(encoding="utf-8")
     notebook = "chapters/foundations/random_walks.ipynb"
@@ -50,6 +55,10 @@ def test_links_point_to_the_repository_given(tmp_path):
     assert f"{REPOSITORY}/issues/new" in html
     for launcher in ("https://mybinder.org", "https://colab.research.google.com"):
         assert launcher in html
+    assert f"github/somebody/book/blob/copies/{notebook}" in html
+    copy = (tmp_path / "_build/html/_sources" / notebook).read_text(encoding="utf-8")
+    assert f'%pip install -q \\"git+{REPOSITORY}\\"' in copy
+    assert "(https://pages.example/book/chapters/foundations/random_walks.html)" in copy
     poster = "https://pages.example/book/_static/posters/random_walks.png"
     assert f'property="og:image" content="{poster}"' in html
 
