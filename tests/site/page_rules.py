@@ -101,7 +101,7 @@ def fading(page) -> list[str]:
     return page.evaluate(
         """() => [...document.querySelectorAll("article *")].filter(e =>
             e.scrollWidth > e.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(e).overflowX) &&
-            e.clientWidth > 0 && getComputedStyle(e).maskImage === "none"
+            e.checkVisibility({contentVisibilityAuto: true}) && getComputedStyle(e).maskImage === "none"
           ).map(e => "this scrolls and does not show it: " + e.outerHTML.slice(0, 80))"""
     )
 
