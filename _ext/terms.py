@@ -145,13 +145,12 @@ def list_uses(app, doctree, docname) -> None:
     for item in doctree.findall(nodes.definition_list_item):
         names = [term.astext() for term in item.findall(nodes.term)]
         line = nodes.paragraph("", "Used in ", classes=["term-uses"])
-        for chapter, uses in app.env.term_uses.items():
-            if names[0] not in uses:
+        for chapter, title in titles.items():
+            anchor = app.env.term_uses.get(chapter, {}).get(names[0])
+            if anchor is None:
                 continue
-            address = app.builder.get_relative_uri(PAGE, chapter)
-            line += nodes.reference(
-                "", titles[chapter], refuri=f"{address}#{uses[names[0]]}", internal=True
-            )
+            address = f"{app.builder.get_relative_uri(PAGE, chapter)}#{anchor}"
+            line += nodes.reference("", title, refuri=address, internal=True)
             line += nodes.Text(", ")
         if len(line) > 1:
             line[-1] = nodes.Text(".")
