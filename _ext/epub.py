@@ -60,7 +60,7 @@ def leave_scripts_out(app) -> None:
         static = Path(app.srcdir, "_static")
         scripts = [*static.rglob("*.mjs"), *static.rglob("*.js")]
         # Readers' parsers are older than :has() and color-mix(), and epubcheck refuses both.
-        styles = [static / "book.css", static / "explorers.css"]
+        styles = [*static.glob("*.css")]
         names = [p.relative_to(app.srcdir).as_posix() for p in (*scripts, *styles)]
         app.config.epub_exclude_files = [*app.config.epub_exclude_files, *names]
 

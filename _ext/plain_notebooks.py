@@ -158,6 +158,10 @@ class Copy:
             return quote(f"**{self.inline(argument)}**", text)
         if name == "div":
             return quote(text)
+        if name == "finding":
+            return quote(
+                f"**Finding ({options['kind']}). {self.inline(argument)}**", text
+            )
         if name in ("exercise", "prf:theorem"):
             kind = name.removeprefix("prf:").capitalize()
             title = f" ({self.inline(argument)})" if argument else ""

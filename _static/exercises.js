@@ -29,6 +29,7 @@
       const [state, words] = judge(key, form.querySelector("input").value);
       form.dataset.state = state;
       form.querySelector("output").textContent = words;
+      if (state === "right") host.dispatchEvent(new CustomEvent("book:solved", { bubbles: true, detail: host.dataset.exercise }));
     });
     host.replaceChildren(form);
   }

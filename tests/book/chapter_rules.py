@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 
+import findings
 import nbformat
 from notebooks import normalised
 
@@ -167,6 +168,11 @@ def exercises_answerable(chapter):
             yield f"exercise {label} needs an open attempt and a right one, has {states}"
 
 
+def findings_evidenced(chapter):
+    """A finding is of a known kind and names checks of its chapter."""
+    yield from findings.wrong(chapter)
+
+
 def plain_tex(chapter):
     """JupyterLab knows no macros of ours, and Sphinx resolves only labels after $$."""
     for what in (r"\newcommand", r"\def", r"\label{", r"\require"):
@@ -199,6 +205,7 @@ RULES = (
     explorers_pictured,
     contract,
     exercises_answerable,
+    findings_evidenced,
     plain_tex,
     narrow_code,
     size,

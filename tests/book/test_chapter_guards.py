@@ -170,6 +170,22 @@ def fails_with(done: subprocess.CompletedProcess, *messages: str) -> None:
             ),
             "exercise ex-random_walks-other needs an open attempt and a right one",
         ),
+        (
+            lambda nb: replace_in_source(nb, ":kind: literature", ":kind: rumour"),
+            "kind must be one of literature, post, common belief, got 'rumour'",
+        ),
+        (
+            lambda nb: replace_in_source(
+                nb, ":evidence: eq-random_walks-polya", ":evidence: def-random_walks-ou"
+            ),
+            "evidence def-random_walks-ou has no check in the chapter",
+        ),
+        (
+            lambda nb: replace_in_source(
+                nb, ":::{finding} A digit", "::::{finding} A digit"
+            ),
+            "2 findings are begun and 1 are of the form",
+        ),
     ],
 )
 def test_a_structural_fault_is_named(copy, change, message):

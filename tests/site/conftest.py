@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,18 @@ def element(html: str, start: int) -> str:
         if depth == 0:
             return html[start : start + tag.end()]
     raise ValueError(f"the div at {start} has no end")
+
+
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    """A page without its formulas, which are most of what there is to parse."""
+    html = re.sub(
+        r"<mjx-container.*?</mjx-container>",
+        "",
+        path.read_text("utf-8"),
+        flags=re.DOTALL,
+    )
+    return BeautifulSoup(html, "html.parser")
 
 
 def serve(folder: Path) -> ThreadingHTTPServer:

@@ -26,7 +26,7 @@ chapters:
 
 def build(folder, **environment) -> subprocess.CompletedProcess:
     """Build the home page and one chapter; what they say of other pages leads nowhere here."""
-    for name in ("_config.yml", "references.bib", "index.md"):
+    for name in ("_config.yml", "references.bib", "index.md", "glossary.md"):
         shutil.copy(ROOT / name, folder)
     (folder / "_toc.yml").write_text(CONTENTS)
     for name in ("_ext", "_static", "_templates", "chapters", "utils"):
