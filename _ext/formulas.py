@@ -4,6 +4,7 @@ MathJax does it, the official 3.2.2, in the JavaScript engine of mini-racer. Its
 carries its style sheet and its fonts.
 """
 
+import atexit
 import hashlib
 import json
 from functools import cache
@@ -71,6 +72,8 @@ def folder() -> Path:
 def mathjax() -> MiniRacer:
     """MathJax, ready to set formulas."""
     engine, path = MiniRacer(), folder()
+    # Left to be collected, it waits at the interpreter's end for a thread that has ended already.
+    atexit.register(engine.close)
     engine.eval(f"var global = globalThis, MathJax = {json.dumps(SETTINGS)};")
     engine.eval("MathJax.startup.ready = () => {};")  # its parts come from here
     for part in PARTS:

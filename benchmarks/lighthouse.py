@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from visits import FLAGS, SITE, launch, serve, visit
+from visits import FLAGS, SITE, launch, require, serve, visit
 
 CATEGORIES = ("accessibility", "best-practices", "seo")
 VERSION = "lighthouse@12.8.2"
@@ -50,11 +50,9 @@ def scores(url: str, chromium: str) -> tuple[list[int], list[str]]:
 def rows() -> Iterator[str]:
     yield "| page | accessibility | best practices | SEO | first screen, s | last formula, s | what costs points |"
     yield "|---|--:|--:|--:|--:|--:|---|"
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if shutil.which("npx") is None or chromium is None:
-        sys.exit(
-            "Lighthouse needs Node (npx) and Chromium, and one of them is not there"
-        )
+    chromium = require()
+    if shutil.which("npx") is None:
+        sys.exit("Lighthouse needs Node, and its npx is not there")
     server = serve(SITE)
     pages = sorted(p for p in SITE.rglob("*.html") if "_static" not in p.parts)
     with sync_playwright() as playwright:

@@ -1,14 +1,14 @@
 """A new reader's visit of a page: what it loads, when the first screen stands, and the last formula."""
 
 import gzip
-import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tests" / "site")]
+sys.path[:0] = [str(ROOT / name) for name in ("_ext", "tools", "tests/site")]
 import formulas  # noqa: E402
+from chromium import require  # noqa: E402
 from conftest import FLAGS, SITE, serve  # noqa: E402, F401
 
 CDN = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/"  # a plain book asks it for MathJax
@@ -30,10 +30,7 @@ class Visit(NamedTuple):
 
 def launch(playwright):
     """The system's Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.exit("visits need Chromium, and it is not there: apt-get install chromium")
-    return playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    return playwright.chromium.launch(executable_path=require(), args=FLAGS)
 
 
 def visit(url: str, browser) -> Visit:

@@ -5,10 +5,10 @@ Run ``.venv/bin/python tools/home_picture.py`` after a change to ``_static/explo
 
 import base64
 import io
-import shutil
 import sys
 from pathlib import Path
 
+from chromium import require
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -31,15 +31,10 @@ SHOW = """async (time) => {
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.exit(
-            "the picture needs Chromium, and it is not there: apt-get install chromium"
-        )
     server = serve(ROOT / "_static")
     address = f"http://127.0.0.1:{server.server_port}/"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=require(), args=FLAGS)
         size = {"width": WIDTH + 16, "height": 600}
         page = browser.new_page(
             viewport=size, device_scale_factor=2, reduced_motion="no-preference"

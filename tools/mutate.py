@@ -151,4 +151,7 @@ def main(sample: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    number = sys.argv[1] if len(sys.argv) > 1 else "0"
+    if not number.isdecimal():
+        sys.exit(f"N must be a number of mutants, got {number!r}")
+    main(int(number))

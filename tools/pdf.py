@@ -5,10 +5,10 @@
 
 import io
 import re
-import shutil
 import sys
 from pathlib import Path
 
+from chromium import require
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
@@ -44,14 +44,9 @@ def pages() -> list[str]:
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.exit(
-            "the PDF needs Chromium, and it is not there: apt-get install chromium"
-        )
     server, book = serve(SITE), PdfWriter()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=require(), args=FLAGS)
         page = browser.new_page(color_scheme="light", reduced_motion="reduce")
         for name in pages():
             page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html")

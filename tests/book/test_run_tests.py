@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from run_tests import Part, imported, kernel_tests, run_all, sum_up
+from run_tests import Part, chosen, imported, kernel_tests, run_all, sum_up
 
 from chapters import ROOT, find
 
@@ -65,3 +65,16 @@ def test_unknown_slug_gives_one_clear_sentence(tool):
     assert done.returncode != 0
     assert done.stderr.startswith("no chapter 'no_such_chapter' in _toc.yml; there is")
     assert done.stderr.count("\n") == 1
+
+
+def test_parts_are_chosen_by_name():
+    parts = [python(name, "") for name in ("kernels", "book", "strict run")]
+    assert chosen(parts, "") == parts
+    assert chosen(parts, "strict run, kernels") == [parts[0], parts[2]]
+    with pytest.raises(ValueError, match="no part 'kernel'; there are kernels, book,"):
+        chosen(parts, "kernels, kernel")
+
+
+def test_the_site_is_tested_as_it_is_if_its_build_is_not_chosen(capfd):
+    assert sum_up(run_all([python("site", "print('tested')", needs="build")])) == 0
+    assert "tested" in capfd.readouterr().out

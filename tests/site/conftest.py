@@ -3,13 +3,13 @@
 import gzip
 import json
 import re
-import shutil
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import chromium
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
@@ -145,15 +145,13 @@ def site_url(site):
 
 @pytest.fixture(scope="session")
 def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.fail(
-            "the site tests need Chromium and found none: apt-get install chromium",
-            pytrace=False,
-        )
+    try:
+        program = chromium.find()
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*FLAGS, OFFLINE]
+            executable_path=program, args=[*FLAGS, OFFLINE]
         )
         yield browser
         browser.close()
