@@ -36,7 +36,7 @@
     copy.querySelectorAll(".headerlink, .check-mark, .fn-bracket, [role=doc-backlink], .term-uses").forEach((e) => e.remove());
     for (const e of [copy, ...copy.querySelectorAll("*")]) {
       for (const name of ["id", "tabindex", "loading"]) e.removeAttribute(name);
-      for (const name of ["src", "href"])
+      for (const name of ["src", "srcset", "href"])
         if (e.hasAttribute(name) && e.namespaceURI.endsWith("xhtml")) e.setAttribute(name, new URL(e.getAttribute(name), url).href);
     }
     return { copy, title, name: found.localName === "dt" ? found.textContent.replace(/#\s*$/, "").trim() : "" };
@@ -99,7 +99,7 @@
       const go = Object.assign(document.createElement("a"), { href: a.href, className: "card-go", textContent: "Go there" });
       go.addEventListener("click", () => hide());
       card.append(go);
-      for (const box of card.querySelectorAll(".math")) if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      for (const box of card.querySelectorAll("div.math")) if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       place(a);
       card.focus({ preventScroll: true });
     } else {

@@ -144,6 +144,8 @@ def test_on_a_phone_a_tap_shows_the_card_and_a_link(browser, site_url, dark):
     assert "diffusion_sdes" in page.url, "the first tap stays on the page"
     assert page.evaluate("document.activeElement.id") == "card", "it is announced"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    formula = card(page).locator("mjx-container").bounding_box()
+    assert 0 < formula["width"] < card(page).bounding_box()["width"]
     page.evaluate(Axe().axe_script)
     found = page.evaluate(
         "async () => (await axe.run('#card', {resultTypes: ['violations']})).violations.map(v => v.id)"
@@ -152,6 +154,20 @@ def test_on_a_phone_a_tap_shows_the_card_and_a_link(browser, site_url, dark):
     card(page).get_by_role("link", name="Go there").tap()
     page.wait_for_url(address)
     context.close()
+
+
+def test_pictures_of_another_page_are_found_from_this_one(open_page):
+    page = open_page(NO_FORMULAS)
+    page.evaluate(
+        """() => document.querySelector("main p").insertAdjacentHTML("beforeend",
+          '<a class="reference internal" href="chapters/foundations/kl_estimators.html#fig-kl-estimators-poster">Fig. 5.1</a>')"""
+    )
+    hover(page, "a[href*='fig-']")
+    page.wait_for_function("document.querySelector('#card img').naturalWidth > 0")
+    sources = card(page).locator("source").evaluate_all("all => all.map(e => e.srcset)")
+    assert all("/_images/" in url and "/../" not in url for url in sources)
+    assert all(url.startswith("http") for url in sources)
+    assert page.found == []
 
 
 def test_a_formula_is_dressed_where_the_page_has_none(open_page):
