@@ -49,9 +49,10 @@ mutate: $(VENV)/dev ## mutation testing of the kernels (N=1200 for a sample of s
 
 epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
 	@$(BIN)/python tools/build.py --builder custom --custom-builder epub
+	@$(BIN)/python tools/offer.py _build/epub/*.epub
 	@echo "The book is in $$(ls _build/epub/*.epub)"
 
-pdf: book browser $(VENV)/dev ## print the book as one PDF
+pdf: book browser $(VENV)/dev ## print the book as one PDF, and check that its links land
 	@$(BIN)/python tools/pdf.py
 
 bench: book browser $(VENV)/dev ## the kernels beside their peers, the book beside a plain one (writes benchmarks/results.md)
