@@ -72,7 +72,7 @@ BIND = r"""async ({name, names, between, online}) => {
     const around = gallery.closest("section:not(:has(h1))");
     (around?.querySelectorAll("p").length === 0 ? around : gallery).remove();
   }
-  for (const e of column.querySelectorAll("script, .headerlink, .attempt")) e.remove();
+  for (const e of column.querySelectorAll("script, .headerlink, .attempt, picture > source")) e.remove();
   for (const e of column.querySelectorAll("[id]")) e.id = anchor(name, e.id);
   for (const key of ["for", "aria-labelledby", "aria-describedby", "aria-controls"])
     for (const e of column.querySelectorAll(`[${key}]`))
