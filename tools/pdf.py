@@ -133,55 +133,46 @@ def pages() -> list[str]:
 
 
 def printed(
-    site: Path, names: list[str], online: str = ""
+    browser, site: Path, names: list[str], online: str = ""
 ) -> tuple[list[bytes], list, set[str]]:
     """The front of the book and each page as a PDF; the headings of each page; where their links should lead.
 
     ``online`` is the address of the site, for links to those of its pages that are not printed.
     """
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.exit(
-            "the PDF needs Chromium, and it is not there: apt-get install chromium"
-        )
     server = serve(site)
     parts, contents, wanted = [], [], set()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
 
-        def sheets(text: str = "", **asked) -> bytes:
-            page = browser.new_page(color_scheme="light", reduced_motion="reduce")
-            page.set_default_timeout(0)  # on a busy machine a chapter takes a minute
-            body = SHEET.format(title=TITLE, text=text)
-            page.route(
-                "**/sheet", lambda r: r.fulfill(body=body, content_type="text/html")
-            )
-            page.goto(f"http://127.0.0.1:{server.server_port}/sheet")
-            if asked:
-                said = page.evaluate(BIND, asked)
-                contents.append(said["headings"])
-                wanted.update(said["wanted"])
-            page.add_style_tag(content=STYLE)  # the last word
-            made = page.pdf(
-                prefer_css_page_size=True,
-                print_background=True,
-                tagged=True,
-            )
-            page.close()
-            return made
-
-        for name in names:
-            asked = {"names": names, "between": BETWEEN, "online": online}
-            parts.append(sheets(name=name, **asked))
-        front = FRONT.format(
-            title=TITLE,
-            subtitle=SUBTITLE,
-            rights=escape(RIGHTS),
-            alt=escape(ALT),
-            cover=base64.b64encode(cover()).decode(),
-            contents="".join(entry(*headings) for headings in contents),
+    def sheets(text: str = "", **asked) -> bytes:
+        page = browser.new_page(color_scheme="light", reduced_motion="reduce")
+        page.set_default_timeout(0)  # on a busy machine a chapter takes a minute
+        body = SHEET.format(title=TITLE, text=text)
+        page.route("**/sheet", lambda r: r.fulfill(body=body, content_type="text/html"))
+        page.goto(f"http://127.0.0.1:{server.server_port}/sheet")
+        if asked:
+            said = page.evaluate(BIND, asked)
+            contents.append(said["headings"])
+            wanted.update(said["wanted"])
+        page.add_style_tag(content=STYLE)  # the last word
+        made = page.pdf(
+            prefer_css_page_size=True,
+            print_background=True,
+            tagged=True,
         )
-        parts.insert(0, sheets(front))
+        page.close()
+        return made
+
+    for name in names:
+        asked = {"names": names, "between": BETWEEN, "online": online}
+        parts.append(sheets(name=name, **asked))
+    front = FRONT.format(
+        title=TITLE,
+        subtitle=SUBTITLE,
+        rights=escape(RIGHTS),
+        alt=escape(ALT),
+        cover=base64.b64encode(cover()).decode(),
+        contents="".join(entry(*headings) for headings in contents),
+    )
+    parts.insert(0, sheets(front))
     server.shutdown()
     return parts, contents, wanted
 
@@ -349,7 +340,7 @@ def describe(book: pikepdf.Pdf) -> None:
     book.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
 
 
-def bind(site: Path, names: list[str], target: Path, online: str = "") -> str:
+def bind(browser, site: Path, names: list[str], target: Path, online: str = "") -> str:
     """Print pages of a site into one file, which is checked; says what came out.
 
     Raises
@@ -357,7 +348,7 @@ def bind(site: Path, names: list[str], target: Path, online: str = "") -> str:
     ValueError
         If a link of the book does not land where it says.
     """
-    parts, contents, wanted = printed(site, names, online)
+    parts, contents, wanted = printed(browser, site, names, online)
     binding = Binding()
     sources = [pikepdf.open(io.BytesIO(part)) for part in parts]
     for source in sources:
@@ -378,10 +369,18 @@ def bind(site: Path, names: list[str], target: Path, online: str = "") -> str:
 
 
 def main() -> None:
-    try:
-        said = bind(SITE, pages(), BOOK, os.environ.get("BOOK_URL", ""))
-    except ValueError as error:
-        sys.exit(str(error))
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit(
+            "the PDF needs Chromium, and it is not there: apt-get install chromium"
+        )
+    online = os.environ.get("BOOK_URL", "")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            said = bind(browser, SITE, pages(), BOOK, online)
+        except ValueError as error:
+            sys.exit(str(error))
     offer(BOOK, said.split(",")[0])
     print(f"{BOOK.name}: {said}")
 

@@ -13,7 +13,7 @@ NAMES = ["part/one", "part/two"]
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(browser, tmp_path_factory):
     """``small(links_of_one, **options)``: the book of two pages, and what the tool says of it."""
 
     def bound(links: str, **options):
@@ -23,7 +23,7 @@ def small(tmp_path_factory):
             page = PAGE.format(title=title, text=text)
             (site / f"{name}.html").write_text(page, "utf-8")
         target = site / "book.pdf"
-        return target, pdf.bind(site, NAMES, target, **options)
+        return target, pdf.bind(browser, site, NAMES, target, **options)
 
     return bound
 
