@@ -27,7 +27,7 @@ test-cpus: $(VENV)/dev ## kernels and strict re-execution as other processors wo
 mutate: $(VENV)/dev ## mutation testing of the kernels (N=1200 for a sample of so many)
 bench: browser $(VENV)/dev ## the kernels beside their peers, the book beside a plain one (writes benchmarks/results.md)
 epub: $(VENV)/read ## build the book as an EPUB, with equations as MathML
-pdf: browser $(VENV)/dev ## print the book as one PDF, from the site as it was built
+pdf: browser $(VENV)/dev ## print the book as one PDF, from the site as it was built, and check that its links land
 lint: $(VENV)/dev ## style of code and notebooks, spelling
 
 book serve lab execute test test-cpus mutate bench epub pdf lint:

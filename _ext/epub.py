@@ -1,15 +1,18 @@
-"""An EPUB needs no script: equations are MathML, explorers are their pictures."""
+"""An EPUB needs no script: equations are MathML, explorers are their pictures, solutions stand at the chapter's end."""
 
 import re
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+from cover import cover
+from docutils import nodes
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 from sphinx.errors import ExtensionError
 from sphinx.util.math import get_node_equation_number
 
+COVER = "_static/cover.png"
 STYLES = ("pygments.css", "epub.css")
 DOUBLE_STRUCK = {"E": "𝔼", "N": "ℕ", "P": "ℙ", "R": "ℝ", "Z": "ℤ"}
 
@@ -55,6 +58,41 @@ def visit_block(translator, node):
     raise SkipNode
 
 
+def solutions_last(app, doctree, docname) -> None:
+    """Move solutions to the end of their chapter, as no reader folds them, with links there and back."""
+    if app.builder.name != "epub":
+        return
+    found = [e for e in doctree.findall(nodes.Element) if "solution" in classes(e)]
+    found = [e for e in found if e.parent is not None and e["ids"]]
+    if not found:
+        return
+    exercises = {e["ids"][0]: e for e in doctree.findall(nodes.Element) if e.get("ids")}
+    heading = nodes.raw("", "<h2>Solutions</h2>\n", format="html")  # without a number
+    last = nodes.section("", heading, ids=["solutions"])
+    for solution in found:
+        back = next(
+            solution.findall(nodes.reference)
+        )  # its title leads to the exercise
+        link = nodes.reference("", "Solution", refid=solution["ids"][0], internal=True)
+        exercise = back.get("refid") or back["refuri"].split("#")[1]
+        exercises[exercise] += nodes.paragraph("", "", link)
+        solution.parent.remove(solution)
+        last += solution
+    next(doctree.findall(nodes.section)).append(last)
+
+
+def classes(element) -> list[str]:
+    return element.get("classes", [])
+
+
+def draw_cover(app) -> None:
+    if app.builder.name == "epub":
+        path = Path(app.outdir, COVER)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cover())
+        app.config.epub_cover = (COVER, "epub-cover.html")
+
+
 def leave_scripts_out(app) -> None:
     if app.builder.name == "epub":
         static = Path(app.srcdir, "_static")
@@ -81,9 +119,21 @@ def valid(name: str, text: str, identifier: str) -> str:
             r'<span class="\1">\2</span>',
             text,
         )
+        # What unfolds says what it is; a reader that folds nothing shows it all the same.
+        text = re.sub(
+            r"<summary[^>]*>\s*<span class=\"collapsed\">.*?</summary>",
+            "<summary>Code</summary>",
+            text,
+            flags=re.DOTALL,
+        )
         return re.sub(r"<p>(<ul.*?</ul>)\s*</p>", r"\1", text, flags=re.DOTALL)
     if name.endswith("toc.ncx"):
         return text.replace('content="BookId"', f'content="{identifier}"')
+    if name.endswith(".opf"):  # nobody is called unknown
+        text = re.sub(r"\s*<dc:contributor>unknown</dc:contributor>", "", text)
+        return text.replace(
+            f'href="{COVER}"', f'href="{COVER}" properties="cover-image"'
+        )
     return text
 
 
@@ -95,7 +145,7 @@ def repair(app, exception) -> None:
     with zipfile.ZipFile(path) as book:
         files = {item: book.read(item) for item in book.namelist()}
     for name in files:
-        if name.endswith((".xhtml", ".ncx")):
+        if name.endswith((".xhtml", ".ncx", ".opf")):
             text = valid(name, files[name].decode(), app.config.epub_identifier)
             files[name] = text.encode()
     (opf,) = (name for name in files if name.endswith(".opf"))
@@ -113,6 +163,8 @@ def repair(app, exception) -> None:
 def setup(app):
     app.connect("build-finished", repair)
     app.connect("builder-inited", leave_scripts_out, priority=100)
+    app.connect("builder-inited", draw_cover)
+    app.connect("doctree-resolved", solutions_last)
     app.connect("html-page-context", keep_own_styles, priority=900)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     # Sphinx looks for <builder>_math_renderer before html_math_renderer.

@@ -1,5 +1,5 @@
-"""The head of each page: scripts that wait, social preview; and in its text: pictures that load late,
-unique ids, formulas that keep their punctuation.
+"""The head of each page: scripts that wait, what it may load, social preview; and in its text: pictures that
+load late, unique ids, formulas that keep their punctuation.
 """
 
 import re
@@ -13,6 +13,16 @@ import chapters
 
 # documentation_options.js stays as it is: an inline script of the theme reads it at once.
 BLOCKING_BY_NEED = ("documentation_options.js",)
+# Everything a page loads comes from the site. Inline are scripts and styles of the theme.
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+TITLES = {"search": "Search", "404": "No such page"}
+OWN_WORDS = {
+    "search": "Search the chapters, kernels and equations of {}.",
+    "404": "There is no page at this address. {} has a table of contents and a search.",
+}
 
 
 def defer_scripts(app, pagename, templatename, context, doctree) -> None:
@@ -65,53 +75,84 @@ def keep_punctuation(app, doctree, docname) -> None:
             home[i - 1] = nodes.Text(before.removesuffix(left))
 
 
-def describe_search(app, pagename, templatename, context, doctree) -> None:
-    """Add a description to the search page; the others bring one of their own."""
-    if pagename == "search":
-        text = f"Search the chapters, kernels and equations of {app.config.project}."
-        tag = f'<meta name="description" content="{escape(text)}" />\n'
-        context["metatags"] = context.get("metatags", "") + tag
+def describe(app, pagename, templatename, context, doctree) -> str:
+    """What a page says of itself; those without text of their own are described here."""
+    if pagename in OWN_WORDS:
+        return OWN_WORDS[pagename].format(app.config.project)
+    metas = doctree.findall(nodes.meta) if doctree else ()
+    said = (meta["content"] for meta in metas if meta.get("name") == "description")
+    return next(said, "")
 
 
-def social_preview(app, pagename, templatename, context, doctree) -> None:
-    """Add Open Graph tags; the picture needs an absolute address, so the site's must be known."""
-    tags = {"og:type": "article", "og:site_name": app.config.project}
-    title = (
-        "Search" if pagename == "search" else context.get("title", app.config.project)
-    )
-    tags["og:title"] = Markup(title).striptags()  # a numbered title has markup
+def head(app, pagename, templatename, context, doctree) -> None:
+    """Add what the page may load, its colours and the tags of Open Graph and of cards.
+
+    A card's picture needs an absolute address: there is one if the site's is known.
+    """
+    if app.builder.name != "html":
+        return
+    title = TITLES.get(pagename, context.get("title", app.config.project))
+    text = describe(app, pagename, templatename, context, doctree)
+    properties = {
+        "og:type": "article",
+        "og:site_name": app.config.project,
+        "og:title": Markup(title).striptags(),  # a numbered title has markup
+        "og:description": text,
+    }
     if context.get("pageurl"):
-        tags["og:url"] = context["pageurl"]
-    for chapter in chapters.all_chapters():
-        if chapter.docname == pagename and app.config.html_baseurl:
-            base = app.config.html_baseurl.rstrip("/")
-            tags["og:image"] = f"{base}/_static/posters/{chapter.slug}.png"
-    lines = (
-        f'<meta property="{key}" content="{escape(value)}" />'
-        for key, value in tags.items()
-    )
-    context["metatags"] = context.get("metatags", "") + "\n".join(lines)
+        properties["og:url"] = context["pageurl"]
+    if app.config.html_baseurl:
+        slugs = {c.docname: c.slug for c in chapters.all_chapters()}
+        slug = slugs.get(pagename)
+        picture = f"_static/posters/{slug}.png" if slug else "_static/home.png"
+        properties["og:image"] = f"{app.config.html_baseurl.rstrip('/')}/{picture}"
+    large = "og:image" in properties
+    named = {"twitter:card": "summary_large_image" if large else "summary"}
+    if pagename in OWN_WORDS:
+        named["description"] = text
+    tags = [
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />',
+        *(
+            f'<meta name="theme-color" content="{colour}"'
+            f' media="(prefers-color-scheme: {scheme})" />'
+            for scheme, colour in (("light", "#ffffff"), ("dark", "#14181e"))
+        ),
+        *(
+            f'<meta {kind}="{key}" content="{escape(value)}" />'
+            for kind, values in (("property", properties), ("name", named))
+            for key, value in values.items()
+            if value
+        ),
+    ]
+    # The theme brings a viewport of its own.
+    rest = re.sub(r'<meta [^>]*name="viewport"[^>]*>', "", context.get("metatags", ""))
+    context["metatags"] = "\n".join([*tags, rest])
 
 
-def favicon_ico(app, exception) -> None:
-    """Draw favicon.svg's walk once more: browsers ask for /favicon.ico whatever a page says."""
+def icons(app, exception) -> None:
+    """Draw favicon.svg's walk once more: browsers ask for /favicon.ico whatever a page says, telephones for a square."""
     if exception or app.builder.name != "html":
         return
     heights = (44, 36, 44, 28, 20, 28, 20, 12)
     walk = [(x, y) for i, y in enumerate(heights) for x in (8 + 6 * i, 14 + 6 * i)]
-    image = Image.new("RGBA", (256, 256))
-    pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((0, 0, 255, 255), 48, "#0072B2")
-    pen.line([(4 * x, 4 * y) for x, y in walk], "white", 20, joint="curve")
-    image.save(Path(app.outdir, "favicon.ico"), sizes=[(32, 32)])
+    for name, corner, sizes in (
+        ("favicon.ico", 48, {"sizes": [(32, 32)]}),
+        ("apple-touch-icon.png", 0, {}),  # its corners are cut by the telephone
+    ):
+        image = Image.new("RGBA", (256, 256))
+        pen = ImageDraw.Draw(image)
+        pen.rounded_rectangle((0, 0, 255, 255), corner, "#0072B2")
+        pen.line([(4 * x, 4 * y) for x, y in walk], "white", 20, joint="curve")
+        if not sizes:
+            image = image.resize((180, 180)).convert("RGB")
+        image.save(Path(app.outdir, name), **sizes)
 
 
 def setup(app):
     app.connect("html-page-context", defer_scripts, priority=900)
-    app.connect("html-page-context", describe_search)
-    app.connect("html-page-context", social_preview)
+    app.connect("html-page-context", head)
     app.connect("doctree-resolved", lazy_images)
     app.connect("doctree-resolved", unique_ids)
     app.connect("doctree-resolved", keep_punctuation)
-    app.connect("build-finished", favicon_ico)
+    app.connect("build-finished", icons)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from offer import offer
+
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # Windows: whoever builds twice at once has to wait himself
@@ -115,7 +117,9 @@ def main(what: str = "site") -> None:
             jupyter_book(
                 folder, wanted, "--builder", "custom", "--custom-builder", "epub"
             )
-        print(f"The book is in {next(folder.glob('*.epub')).relative_to(ROOT)}")
+        (book,) = folder.glob("*.epub")
+        offer(book)
+        print(f"The book is in {book.relative_to(ROOT)}")
         return
     if not current(wanted):
         with one_at_a_time():

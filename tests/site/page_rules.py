@@ -246,7 +246,7 @@ class Anchors(HTMLParser):
         if name:
             self.anchors.add(name)
         for key in ("href", "src"):
-            if attributes.get(key):
+            if attributes.get(key) and tag != "base":
                 self.links.append((tag, attributes[key]))
 
 

@@ -40,6 +40,9 @@ def test_a_third_party_script_is_caught(planted):
     folder, opened = planted('<script src="https://cdn.example/widget.js"></script>')
     found = opened().found
     assert "request to another host: https://cdn.example/widget.js" in found
+    refused = [f for f in found if "Content Security Policy" in f]
+    assert refused[0].startswith("console: ")
+    assert "https://cdn.example/widget.js" in refused[0]
     named = f"{PAGE}: <script> loads https://cdn.example/widget.js from another host"
     assert named in page_rules.links(folder)
 
