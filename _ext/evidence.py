@@ -24,7 +24,7 @@ GREEK = dict(
 )
 SETUP = re.compile(r"= setup\(")
 BELOW = ("the figure", "the picture")  # their code stands under them
-# the cells that do nothing but show a listing
+# a cell that does nothing but show a listing
 SHOWS_SOURCE = re.compile(r"show_source\([\w\s.,]*\)\s*")
 
 

@@ -14,6 +14,19 @@ import chapters
 # documentation_options.js stays as it is: an inline script of the theme reads it at once.
 BLOCKING_BY_NEED = ("documentation_options.js",)
 
+# of sphinx-design the book takes the directive div, which needs neither style nor script
+UNNEEDED = ("sphinx-design.min.css", "design-tabs.js")
+
+
+def leave_out_files(app, pagename, templatename, context, doctree) -> None:
+    """Load no style sheet and no script that no page uses."""
+    for key in ("css_files", "script_files"):
+        context[key] = [
+            file
+            for file in context.get(key, ())
+            if not str(getattr(file, "filename", "")).endswith(UNNEEDED)
+        ]
+
 
 def defer_scripts(app, pagename, templatename, context, doctree) -> None:
     """Let scripts wait for the page; the search page's own inline scripts cannot wait for them."""
@@ -108,6 +121,7 @@ def favicon_ico(app, exception) -> None:
 
 def setup(app):
     app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", leave_out_files, priority=900)
     app.connect("html-page-context", describe_search)
     app.connect("html-page-context", social_preview)
     app.connect("doctree-resolved", lazy_images)
