@@ -16,10 +16,13 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 import chapters
 
 SHORT = 16  # lines: a kernel as short as that is read with the text
+KINDS = ("equal", "sampled", "order", "holds")
 UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 GREEK = dict(
     zip(
-        "alpha beta gamma eps eta lambda rho sigma".split(), "αβγεηλρσ", strict=True
+        ["alpha", "beta", "gamma", "eps", "eta", "lambda", "rho", "sigma"],
+        "αβγεηλρσ",
+        strict=True,
     )
 )
 SETUP = re.compile(r"= setup\(")
@@ -37,10 +40,12 @@ def readable(text: str) -> str:
 
     text = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)\b", power, text)
     text = re.sub(r"\^(\d+)(?![\w.])", lambda m: m[1].translate(UP), text)
+    text = re.sub(r"(?<=\w)_(\d)\b", lambda m: chr(0x2080 + int(m[1])), text)
     text = re.sub(r"\b[a-z]+", lambda m: GREEK.get(m[0], m[0]), text)
     text = re.sub(r"(?<![\w)\]])-(?=\d)|(?<= )-(?= )", "−", text)
     text = re.sub(r"sqrt\((\w+)\)", r"√\1", text).replace("sqrt(", "√(")
     text = re.sub(r"\b\d{5,}\b", lambda m: count(int(m[0])), text)
+    text = text.replace("s.e.", "standard errors")
     return text.replace(">=", "≥").replace("<=", "≤")
 
 
@@ -69,7 +74,9 @@ def closeness(tolerance: str) -> str:
     if "rtol" not in stated:
         return f"to {absolute}"
     rtol = float(stated["rtol"])
-    relative = f"{100 * rtol:g} %" if rtol >= 1e-4 else f"{readable(stated['rtol'])} relative"
+    relative = (
+        f"{100 * rtol:g} %" if rtol >= 1e-4 else f"{readable(stated['rtol'])} relative"
+    )
     return f"to {relative}" + (f" ({absolute} near 0)" if absolute else "")
 
 
@@ -97,16 +104,24 @@ def clause(kind: str, tolerance: str, checks: list[dict]) -> str:
     return because + ("" if told else f" ({count(cases, 'case')})")
 
 
+def kind_of(check: dict) -> str:
+    kind = check["method"].split()[0]
+    if kind not in KINDS:
+        raise ValueError(f"{check['label']}: there are no words for a check {kind!r}")
+    return kind
+
+
 def words(checks: list[dict]) -> str:
     """All checks of one equation in one sentence of html, its subject left out."""
     groups: dict[tuple[str, str], list[dict]] = {}
-    for kind in ("equal", "sampled", "order", "holds"):
-        for check in checks:
-            if check["method"].split()[0] == kind:
-                groups.setdefault((kind, check["tolerance"]), []).append(check)
+    for check in sorted(checks, key=lambda check: KINDS.index(kind_of(check))):
+        key = kind_of(check), check["tolerance"]
+        groups.setdefault(key, []).append(check)
     told = [clause(*key, group) for key, group in groups.items()]
     first = next(iter(groups))[0]
-    parts = [("holds: " if first == "holds" else "holds ") + escape("; ".join(told), False)]
+    parts = [
+        ("holds: " if first == "holds" else "holds ") + escape("; ".join(told), False)
+    ]
     rivals = dict.fromkeys(rival for check in checks for rival in check["rivals"])
     if rivals:
         names = [f"<em>{escape(readable(rival), False)}</em>" for rival in rivals]
@@ -175,15 +190,20 @@ class FoldCode(SphinxPostTransform):
             checks += found
             cell.attributes.pop("hide_mode", None)
             prepares = "setup and " * bool(prepares or SETUP.search(source_text))
-            if output is None and after is not None:
-                if not found or checks_of(self.cells[after["cell_index"]]):
-                    cell.parent.remove(cell)
-                    continue
+            joins = after is not None and (
+                not found or checks_of(self.cells[after["cell_index"]])
+            )
+            if output is None and joins:
+                cell.parent.remove(cell)
+                continue
             if output:
                 self.fold_listings(output)
             kind = named(output)
             name = self.lines(checks) if checks else f"{prepares}code of {kind}"
-            content = [folded(self.app, name, code) if code else [], [output] if output else []]
+            content = [
+                folded(self.app, name, code) if code else [],
+                [output] if output else [],
+            ]
             if kind in BELOW and not checks:
                 content.reverse()
             cell.children = []
@@ -234,14 +254,17 @@ class FoldCode(SphinxPostTransform):
                 f' aria-label="Checked by code: {escape(text)}">✓</a>'
             )
             wrapper = nodes.container(classes=["checked-equation"])
-            equation.replace_self(wrapper)
+            equation.parent[equation.parent.index(equation)] = wrapper
             wrapper += [equation, raw(link)]
 
 
 def folded(app, name: str, content: list[nodes.Node]) -> list[nodes.Node]:
     """Nodes behind a line of html."""
     if app.builder.name == "epub":
-        return [*([raw(name)] if is_check(name) else []), *content]
+        lines = (
+            [raw(f'<div class="check-lines">{name}</div>')] if is_check(name) else []
+        )
+        return lines + content
     opening = f'<details class="code-fold"><summary>{name}</summary>'
     return [raw(opening), *content, raw("</details>")]
 

@@ -45,7 +45,10 @@ WIDTH = """tex => {
 # MathJax's letters are made for a text whose x is 0.442 em high; another font's is taken from the page.
 SIZE = "mjx-container[jax='CHTML'] { font-size: calc(1ex / 0.442); }\n"
 STYLE = "mathjax/formulas.css"
-FIRST = ("MathJax_Main-Regular.woff", "MathJax_Math-Italic.woff")  # every page needs them
+FIRST = (
+    "MathJax_Main-Regular.woff",
+    "MathJax_Math-Italic.woff",
+)  # every page needs them
 # a group of one letter in the MathML, which says nothing more than the letter
 LONE = re.compile(r"<mrow[^<>]*>(<(m[ino])\b[^<>]*>[^<>]*</\2>)</mrow>")
 

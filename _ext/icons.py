@@ -9,10 +9,26 @@ from pathlib import Path
 import pydata_sphinx_theme
 from fontTools import subset
 
-NAMES = (
-    "angle-left angle-right arrow-up bars circle-half-stroke compress download expand file file-code file-pdf"
-    " lightbulb list magnifying-glass moon pencil rocket sun"
-).split()
+NAMES = [
+    "angle-left",
+    "angle-right",
+    "arrow-up",
+    "bars",
+    "circle-half-stroke",
+    "compress",
+    "download",
+    "expand",
+    "file",
+    "file-code",
+    "file-pdf",
+    "lightbulb",
+    "list",
+    "magnifying-glass",
+    "moon",
+    "pencil",
+    "rocket",
+    "sun",
+]
 STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 FONT = STATIC / "vendor/fontawesome/webfonts/fa-solid-900.ttf"
 SHEET = "icons/icons.css"

@@ -20,7 +20,8 @@
     const edge = document.querySelector(".bd-header-article")?.getBoundingClientRect().bottom ?? 0;
     const blocks = document.querySelectorAll(".bd-article :is(h1, h2, h3, p, li, pre, summary, figure, div.math)");
     const place = (block) => block.getBoundingClientRect();
-    const first = [...blocks].find((block) => place(block).bottom > edge + 1);
+    const folded = (block) => block.matches("details:not([open]) > :not(summary) *");
+    const first = [...blocks].find((block) => !folded(block) && place(block).bottom > edge + 1);
     const line = first?.closest("details.code-fold")?.firstElementChild ?? first;
     // A line whose code is read, and folded, comes to the top.
     const before = line && (line === first ? place(line).top : Math.max(edge, place(line).top));

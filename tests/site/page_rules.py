@@ -7,7 +7,8 @@ from urllib.parse import unquote, urldefrag, urljoin
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError
 
-FIRST_VISIT = 1_000_000  # bytes
+FIRST_VISIT = 650_000  # bytes
+ELEMENTS = 24_000
 PATIENCE = 10_000  # milliseconds
 AXE_SERIOUS = ("serious", "critical")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -19,9 +20,16 @@ def problems(page) -> list[str]:
 
 
 def light(page) -> list[str]:
-    """A first visit of a page brings at most a megabyte, compressed; later figures load later."""
+    """A first visit of a page brings at most 650 KB, compressed; later figures load later."""
+    page.evaluate("document.fonts.ready.then(() => null)")
     total = sum(page.sizes.values())
-    return [] if total <= FIRST_VISIT else [f"it loads {total / 1000:.0f} KB"]
+    wrong = [f"it loads {total / 1000:.0f} KB"] if total > FIRST_VISIT else []
+    if any("fa-solid-900" in url for url in page.sizes):
+        wrong.append(
+            "it loads the theme's two thousand icons: _ext/icons.py lacks one that it shows"
+        )
+    elements = page.locator("*").count()
+    return wrong + [f"it has {elements} elements"] * (elements > ELEMENTS)
 
 
 def explorers(page) -> list[str]:
@@ -155,7 +163,7 @@ def accessibility(page) -> list[str]:
         """() => {
           const all = kind => [...document.querySelectorAll(kind)];
           const alike = [
-            ...["div.highlight", "dl.py", "div.check", "div.verified"].map(all),
+            ...["div.highlight", "dl.py", "details.code-fold", "div.verified"].map(all),
             ...Object.values(Object.groupBy(all("pre span, nav li"), e => e.tagName + e.className)),
           ];
           for (const e of [...all(".math"), ...alike.flatMap(same => same.slice(3))]) e.remove();
@@ -195,6 +203,31 @@ def marks(page) -> list[str]:
     )
 
 
+def evidence(page) -> list[str]:
+    """A check is a line in words with its equation's number, its code is behind the line; all code is folded
+    at first but that of solutions.
+    """
+    return page.evaluate(
+        """() => {
+          const wrong = [];
+          for (const check of document.querySelectorAll("[data-check]")) {
+            const line = check.closest("details.code-fold > summary");
+            const name = check.dataset.check;
+            if (!line?.parentElement.querySelector("pre"))
+              wrong.push(`the check of ${name} has no code behind it`);
+            if (!/^\\(\\d+\\.\\d+\\) holds/.test(check.textContent))
+              wrong.push(`the check of ${name} does not say its equation's number: ${check.textContent.slice(0, 60)}`);
+          }
+          for (const fold of document.querySelectorAll("details.code-fold[open]"))
+            wrong.push("code is open from the start: " + fold.textContent.slice(0, 60));
+          for (const code of document.querySelectorAll(".cell_input"))
+            if (!code.closest("details.code-fold, .solution"))
+              wrong.push("code stands open in the text: " + code.textContent.trim().slice(0, 60));
+          return wrong;
+        }"""
+    )
+
+
 def phone(page) -> list[str]:
     """At 390 px nothing is cut off, and the menu opens.
 
@@ -223,6 +256,7 @@ RULES = (
     pictures,
     one_title,
     marks,
+    evidence,
     explorers,
     phone,
     quiet,
