@@ -20,8 +20,8 @@ KINDS = ("equal", "sampled", "order", "holds")
 UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 GREEK = dict(
     zip(
-        ["alpha", "beta", "gamma", "eps", "eta", "lambda", "rho", "sigma"],
-        "αβγεηλρσ",
+        "alpha beta gamma eps eta theta kappa lambda mu pi rho sigma".split(),
+        "αβγεηθκλμπρσ",
         strict=True,
     )
 )
