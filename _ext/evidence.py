@@ -20,11 +20,25 @@ KINDS = ("equal", "sampled", "order", "holds")
 UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 GREEK = dict(
     zip(
-        "alpha beta gamma eps eta theta kappa lambda mu pi rho sigma".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "eps",
+            "eta",
+            "theta",
+            "kappa",
+            "lambda",
+            "mu",
+            "pi",
+            "rho",
+            "sigma",
+        ],
         "αβγεηθκλμπρσ",
         strict=True,
     )
 )
+OF_CHECK = '<span class="visually-hidden"> of this check</span>'
 SETUP = re.compile(r"= setup\(")
 BELOW = ("the figure", "the picture")  # their code stands under them
 # a cell that does nothing but show a listing
@@ -224,8 +238,8 @@ class FoldCode(SphinxPostTransform):
                     anchor = f' id="check-{escape(label)}"'
                     self.first[label] = plain(f"({number}) {told}")
             lines.append(
-                f'<span class="check"{anchor} data-check="{escape(label)}">'
-                f"{subject} {told}</span>"
+                f'<div class="check"{anchor} data-check="{escape(label)}">'
+                f"{subject} {told}</div>"
             )
         return "".join(lines)
 
@@ -259,14 +273,16 @@ class FoldCode(SphinxPostTransform):
 
 
 def folded(app, name: str, content: list[nodes.Node]) -> list[nodes.Node]:
-    """Nodes behind a line of html."""
+    """Nodes behind the lines of checks, or behind a name."""
+    lines = is_check(name)
     if app.builder.name == "epub":
-        lines = (
-            [raw(f'<div class="check-lines">{name}</div>')] if is_check(name) else []
-        )
-        return lines + content
-    opening = f'<details class="code-fold"><summary>{name}</summary>'
-    return [raw(opening), *content, raw("</details>")]
+        return [raw(name), *content] if lines else content
+    if lines:  # they have links, which must not stand in a summary
+        opening = f'<div class="evidence">{name}<details class="code-fold"><summary>code{OF_CHECK}'
+    else:
+        opening = f'<details class="code-fold"><summary>{name}'
+    closing = "</details></div>" if lines else "</details>"
+    return [raw(f"{opening}</summary>"), *content, raw(closing)]
 
 
 def runs(document):

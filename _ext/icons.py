@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydata_sphinx_theme
 from fontTools import subset
+from sphinx.errors import ExtensionError
 
 NAMES = [
     "angle-left",
@@ -45,6 +46,10 @@ def codes() -> set[int]:
     found = set(map(ord, re.findall(r'--pst-icon-[\w-]+:"(.)"', css)))
     for name in NAMES:
         shown = re.search(rf'\.fa-{name}:before[^{{}}]*{{content:"\\(\w+)', css)
+        if shown is None:
+            raise ExtensionError(
+                f"the theme has no icon {name!r}: see NAMES in icons.py"
+            )
         found.add(int(shown[1], 16))
     return found
 

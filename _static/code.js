@@ -18,7 +18,7 @@
   // What stands at the top of the screen stays there, whatever opens or folds above it.
   function still(change) {
     const edge = document.querySelector(".bd-header-article")?.getBoundingClientRect().bottom ?? 0;
-    const blocks = document.querySelectorAll(".bd-article :is(h1, h2, h3, p, li, pre, summary, figure, div.math)");
+    const blocks = document.querySelectorAll(".bd-article :is(h1, h2, h3, p, li, pre, summary, figure, div.math, div.check)");
     const place = (block) => block.getBoundingClientRect();
     const folded = (block) => block.matches("details:not([open]) > :not(summary) *");
     const first = [...blocks].find((block) => !folded(block) && place(block).bottom > edge + 1);
@@ -28,6 +28,13 @@
     change();
     if (line) scrollBy({ top: place(line).top - before, behavior: "instant" });
   }
+
+  // The whole line of a check opens its code, but for its link and what is being marked.
+  addEventListener("click", ({ target }) => {
+    const line = target.closest?.(".evidence > .check");
+    const fold = line?.parentElement.querySelector("details");
+    if (fold && !target.closest("a") && getSelection().isCollapsed) fold.open = !fold.open;
+  });
 
   for (const button of buttons)
     button.addEventListener("click", () => {

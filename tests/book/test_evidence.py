@@ -101,9 +101,14 @@ def test_only_where_it_can_be_opened_code_is_folded():
         app = SimpleNamespace(builder=SimpleNamespace(name=builder))
         return [node.astext() for node in evidence.folded(app, name, [code])]
 
-    line = '<span class="check" data-check="eq-a-b">(1.2) holds</span>'
+    line = '<div class="check" data-check="eq-a-b">(1.2) holds</div>'
     opening, body, closing = html("html", line)
-    assert opening == f'<details class="code-fold"><summary>{line}</summary>'
-    assert (body, closing) == ("x = 1", "</details>")
-    assert html("epub", line) == [f'<div class="check-lines">{line}</div>', "x = 1"]
-    assert html("epub", "code of the figure") == ["x = 1"]
+    assert opening.startswith(
+        f'<div class="evidence">{line}<details class="code-fold">'
+    )
+    assert (body, closing) == ("x = 1", "</details></div>")
+    name = "code of the figure"
+    fold = f'<details class="code-fold"><summary>{name}</summary>'
+    assert html("html", name) == [fold, "x = 1", "</details>"]
+    assert html("epub", line) == [line, "x = 1"]
+    assert html("epub", name) == ["x = 1"]

@@ -95,16 +95,32 @@ def test_without_scripts_every_fold_opens_and_no_switch_is_shown(
     page = stage_without_scripts
     page.goto(site_url + CHAPTER + "?plain")
     assert not page.locator(".code-switch").is_visible()
-    fold = page.locator("details.code-fold", has=page.locator("[data-check]")).first
+    fold = page.locator(".evidence").first
     code = fold.locator("pre").first
     assert not code.is_visible()
-    fold.locator("summary").click(position={"x": 4, "y": 4})
+    fold.locator("summary").click()
+    assert code.is_visible()
+
+
+def test_the_line_of_a_check_opens_its_code(open_page):
+    page = open_page(CHAPTER + "?plain")
+    fold = page.locator(".evidence").first
+    line, code = fold.locator(".check").first, fold.locator("pre").first
+    line.click(position={"x": 300, "y": 8})
+    assert code.is_visible()
+    line.click(position={"x": 300, "y": 8})
+    assert not code.is_visible()
+    line.locator("a").click()
+    assert page.evaluate("location.hash").startswith("#equation-eq-random-walks")
+    assert not code.is_visible()
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
     assert code.is_visible()
 
 
 def test_print_takes_what_the_switch_says(open_page):
     page = open_page(CHAPTER + "?plain")
-    fold = page.locator("details.code-fold", has=page.locator("[data-check]")).first
+    fold = page.locator(".evidence").first
     page.emulate_media(media="print")
     assert fold.locator(".check").first.is_visible()
     assert not fold.locator("pre").first.is_visible()

@@ -57,7 +57,7 @@ def test_broken_links_are_caught(planted):
 
 def test_a_heavy_page_is_caught(planted):
     folder, opened = planted('<img src="heavy.png" alt="a heavy picture">')
-    (folder / "heavy.png").write_bytes(os.urandom(page_rules.FIRST_VISIT))
+    (folder / "heavy.png").write_bytes(os.urandom(page_rules.ELSEWHERE[0]))
     (problem,) = page_rules.light(opened())
     assert re.fullmatch(r"it loads \d+ KB", problem)
 
@@ -69,7 +69,7 @@ def test_an_icon_that_brings_the_whole_font_is_caught(planted):
 
 
 def test_a_page_of_too_many_elements_is_caught(planted):
-    _, opened = planted("<i></i>" * 2 * page_rules.ELEMENTS)
+    _, opened = planted("<i></i>" * page_rules.ELSEWHERE[1])
     (problem,) = page_rules.light(opened())
     assert re.fullmatch(r"it has \d+ elements", problem)
 
@@ -78,12 +78,12 @@ def test_a_page_of_too_many_elements_is_caught(planted):
     ("text", "problem"),
     [
         (
-            '<span class="check" data-check="eq-a">(1.2) holds at 3 values</span>',
+            '<div><div data-check="eq-a">(1.2) holds at 3 values</div></div>',
             "the check of eq-a has no code behind it",
         ),
         (
-            '<details class="code-fold"><summary><span data-check="eq-a">eq-a holds</span>'
-            "</summary><pre>1</pre></details>",
+            '<div><div data-check="eq-a">eq-a holds</div>'
+            '<details class="code-fold"><summary>code</summary><pre>1</pre></details></div>',
             "the check of eq-a does not say its equation's number: eq-a holds",
         ),
         (
