@@ -4,6 +4,8 @@ Keywords, names that are defined, builtins, numbers, strings and comments keep t
 stand side by side become one; names in use, operators and punctuation are plain text.
 """
 
+from functools import cache
+
 from pygments.formatters import HtmlFormatter
 from pygments.token import (
     Comment,
@@ -40,6 +42,7 @@ COLOURS = (
 )
 
 
+@cache
 def colour(kind):
     """The token whose colour a token takes."""
     return next((new for old, new in COLOURS if kind in old), kind)
