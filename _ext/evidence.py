@@ -215,7 +215,7 @@ class FoldCode(SphinxPostTransform):
             kind = named(output)
             name = self.lines(checks) if checks else f"{prepares}code of {kind}"
             content = [
-                folded(self.app, name, code) if code else [],
+                folded(self.app, name, code) if code or checks else [],
                 [output] if output else [],
             ]
             if kind in BELOW and not checks:
