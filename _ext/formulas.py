@@ -7,6 +7,7 @@ carries its style sheet and its fonts.
 import atexit
 import hashlib
 import json
+import re
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -45,6 +46,12 @@ WIDTH = """tex => {
 # MathJax's letters are made for a text whose x is 0.442 em high; another font's is taken from the page.
 SIZE = "mjx-container[jax='CHTML'] { font-size: calc(1ex / 0.442); }\n"
 STYLE = "mathjax/formulas.css"
+FIRST = (
+    "MathJax_Main-Regular.woff",
+    "MathJax_Math-Italic.woff",
+)  # every page needs them
+# a group of one letter in the MathML, which says nothing more than the letter
+LONE = re.compile(r"<mrow[^<>]*>(<(m[ino])\b[^<>]*>[^<>]*</\2>)</mrow>")
 
 
 def folder() -> Path:
@@ -96,7 +103,7 @@ def chtml(tex: str, display: bool = False) -> str:
     if "data-mjx-error" in html:
         why = html.split('data-mjx-error="', 1)[1].split('"', 1)[0]
         raise ExtensionError(f"MathJax cannot set {tex!r}: {why}")
-    return html
+    return LONE.sub(r"\1", html)
 
 
 @cache
@@ -147,6 +154,12 @@ def link_style(app, pagename, templatename, context, doctree) -> None:
         pagename
     ):
         app.add_css_file(STYLE)
+        for font in FIRST:  # on their way before a formula asks for them
+            address = context["pathto"](f"_static/mathjax/woff-v2/{font}", 1)
+            context["metatags"] = context.get("metatags", "") + (
+                f'<link rel="preload" href="{address}" as="font" type="font/woff"'
+                " crossorigin />\n"
+            )
 
 
 def setup(app):

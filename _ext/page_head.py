@@ -24,6 +24,19 @@ OWN_WORDS = {
     "404": "There is no page at this address. {} has a table of contents and a search.",
 }
 
+# of sphinx-design the book takes the directive div, which needs neither style nor script
+UNNEEDED = ("sphinx-design.min.css", "design-tabs.js")
+
+
+def leave_out_files(app, pagename, templatename, context, doctree) -> None:
+    """Load no style sheet and no script that no page uses."""
+    for key in ("css_files", "script_files"):
+        context[key] = [
+            file
+            for file in context.get(key, ())
+            if not str(getattr(file, "filename", "")).endswith(UNNEEDED)
+        ]
+
 
 def defer_scripts(app, pagename, templatename, context, doctree) -> None:
     """Let scripts wait for the page; the search page's own inline scripts cannot wait for them."""
@@ -150,6 +163,7 @@ def icons(app, exception) -> None:
 
 def setup(app):
     app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", leave_out_files, priority=900)
     app.connect("html-page-context", head)
     app.connect("doctree-resolved", lazy_images)
     app.connect("doctree-resolved", unique_ids)

@@ -46,3 +46,8 @@ def test_a_package_that_is_not_the_official_one_is_refused(monkeypatch):
     monkeypatch.setattr(formulas, "PARTS", formulas.PARTS[:1])
     with pytest.raises(ExtensionError, match=r"is not the official 3\.2\.2: sha256"):
         formulas.folder()
+
+
+def test_a_group_of_one_letter_is_the_letter():
+    assert "<msub><mi>x</mi><mi>n</mi></msub>" in chtml("x_{n}")
+    assert "<mrow" in chtml("x_{n+1}"), "a group of several stays one"

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urldefrag, urljoin
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError
 
-FIRST_VISIT = 1_000_000  # bytes
+# bytes of a first visit and elements, of a chapter and of another page: the home, the lists of everything
+CHAPTER, ELSEWHERE = (650_000, 24_000), (1_000_000, 48_000)
 PATIENCE = 10_000  # milliseconds
 AXE_SERIOUS = ("serious", "critical")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -19,9 +20,15 @@ def problems(page) -> list[str]:
 
 
 def light(page) -> list[str]:
-    """A first visit of a page brings at most a megabyte, compressed; later figures load later."""
-    total = sum(page.sizes.values())
-    return [] if total <= FIRST_VISIT else [f"it loads {total / 1000:.0f} KB"]
+    """A first visit of a chapter brings at most 650 KB, compressed, and 24 000 elements; later figures load later."""
+    page.evaluate("document.fonts.ready.then(() => null)")
+    total, elements = sum(page.sizes.values()), page.locator("*").count()
+    heaviest, most = CHAPTER if "/chapters/" in page.url else ELSEWHERE
+    wrong = [f"it loads {total / 1000:.0f} KB"] if total > heaviest else []
+    wrong += [f"it has {elements} elements"] if elements > most else []
+    if any("fa-solid-900" in url for url in page.sizes):
+        wrong.append("it loads the theme's two thousand icons: _ext/icons.py lacks one")
+    return wrong
 
 
 def explorers(page) -> list[str]:
@@ -155,7 +162,7 @@ def accessibility(page) -> list[str]:
         """() => {
           const all = kind => [...document.querySelectorAll(kind)];
           const alike = [
-            ...["div.highlight", "dl.py", "div.check", "div.verified"].map(all),
+            ...["div.highlight", "dl.py", "details.code-fold", "div.check", "div.verified"].map(all),
             ...Object.values(Object.groupBy(all("pre span, nav li"), e => e.tagName + e.className)),
           ];
           for (const e of [...all(".math"), ...alike.flatMap(same => same.slice(3))]) e.remove();
@@ -195,12 +202,42 @@ def marks(page) -> list[str]:
     )
 
 
+def evidence(page) -> list[str]:
+    """A check is a line in words with its equation's number, its code is behind the line; all code is folded
+    at first but that of solutions.
+    """
+    return page.evaluate(
+        """() => {
+          const wrong = [];
+          for (const check of document.querySelectorAll("[data-check]")) {
+            const name = check.dataset.check;
+            if (!check.parentElement.querySelector("details.code-fold pre"))
+              wrong.push(`the check of ${name} has no code behind it`);
+            if (!/^\\(\\d+\\.\\d+\\) holds/.test(check.textContent))
+              wrong.push(`the check of ${name} does not say its equation's number: ${check.textContent.slice(0, 60)}`);
+          }
+          for (const fold of document.querySelectorAll("details.code-fold[open]"))
+            wrong.push("code is open from the start: " + fold.textContent.slice(0, 60));
+          for (const code of document.querySelectorAll(".cell_input"))
+            if (!code.closest("details.code-fold, .solution"))
+              wrong.push("code stands open in the text: " + code.textContent.trim().slice(0, 60));
+          return wrong;
+        }"""
+    )
+
+
 def phone(page) -> list[str]:
-    """At 390 px nothing is cut off, and the menu opens.
+    """At 390 px nothing is cut off, opened code included, and the menu opens.
 
     The page stays so narrow: a long one takes a second to be laid out again.
     """
     page.set_viewport_size(PHONE)
+    page.evaluate(
+        """() => new Promise(done => {
+          document.querySelectorAll("details.code-fold").forEach(fold => { fold.open = true; });
+          requestAnimationFrame(() => requestAnimationFrame(done));
+        })"""
+    )
     wrong = overflow(page) + punctuation(page) + fading(page)
     menu = page.locator("#pst-primary-sidebar-modal")
     wrong += ["the menu is open from the start"] * menu.is_visible()
@@ -223,6 +260,7 @@ RULES = (
     pictures,
     one_title,
     marks,
+    evidence,
     explorers,
     phone,
     quiet,

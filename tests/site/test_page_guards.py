@@ -1,6 +1,7 @@
 """The guards of the site: faults planted in a copy of a page are caught and named."""
 
 import os
+import re
 import shutil
 
 import page_rules
@@ -59,9 +60,49 @@ def test_broken_links_are_caught(planted):
 
 def test_a_heavy_page_is_caught(planted):
     folder, opened = planted('<img src="heavy.png" alt="a heavy picture">')
-    (folder / "heavy.png").write_bytes(os.urandom(page_rules.FIRST_VISIT))
+    (folder / "heavy.png").write_bytes(os.urandom(page_rules.ELSEWHERE[0]))
     (problem,) = page_rules.light(opened())
-    assert problem.startswith("it loads 1")
+    assert re.fullmatch(r"it loads \d+ KB", problem)
+
+
+def test_an_icon_that_brings_the_whole_font_is_caught(planted):
+    _, opened = planted('<i class="fa-solid fa-dragon"></i>')
+    (problem,) = page_rules.light(opened())
+    assert "_ext/icons.py lacks one" in problem
+
+
+def test_a_page_of_too_many_elements_is_caught(planted):
+    _, opened = planted("<i></i>" * page_rules.ELSEWHERE[1])
+    (problem,) = page_rules.light(opened())
+    assert re.fullmatch(r"it has \d+ elements", problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '<div><div data-check="eq-a">(1.2) holds at 3 values</div></div>',
+            "the check of eq-a has no code behind it",
+        ),
+        (
+            '<div><div data-check="eq-a">eq-a holds</div>'
+            '<details class="code-fold"><summary>code</summary><pre>1</pre></details></div>',
+            "the check of eq-a does not say its equation's number: eq-a holds",
+        ),
+        (
+            '<details class="code-fold" open><summary>code of the figure</summary></details>',
+            "code is open from the start: code of the figure",
+        ),
+        (
+            '<div class="cell_input"><pre>x = 1</pre></div>',
+            "code stands open in the text: x = 1",
+        ),
+    ],
+    ids=["no code", "a raw label", "open", "not folded"],
+)
+def test_evidence_in_the_way_of_the_text_is_caught(planted, text, problem):
+    _, opened = planted(text)
+    assert page_rules.evidence(opened()) == [problem]
 
 
 def test_an_explorer_that_stays_dead_is_caught(planted, monkeypatch):
