@@ -93,8 +93,10 @@ def two_widths(
     ----------
     rows, cols : grid of the wide figure; or, as ``rows``, a mosaic as ``plt.subplot_mosaic`` takes it.
     height, width : its size in inches, as wide as the page if nothing is said.
-    narrow : grid or mosaic of the narrow figure, of the same panels; all under each other if it is not given.
-    narrow_height : its height in inches; 2.7 a row if it is not given.
+    narrow : grid or mosaic of the narrow figure, of the same panels. If it is not given, up to three panels
+        stand under each other, four two by two, and more keep the wide grid.
+    narrow_height : its height in inches; 2.7 a row, if not given, or where the wide grid is kept, two
+        thirds of the wide figure's height.
     options : passed on to matplotlib; ratios and shared axes only to a figure of the wide grid.
 
     Yields
@@ -116,15 +118,21 @@ def two_widths(
         rows if isinstance(rows, list) else np.arange(rows * cols).reshape(rows, cols)
     )
     names = list(dict.fromkeys(np.ravel(wide).tolist()))
+    tall = narrow_height
     if narrow is None:
-        narrow = [[name] for name in names]
-    elif isinstance(narrow, tuple):
+        if len(names) <= 3 or isinstance(rows, list):
+            narrow = [[name] for name in names]
+        elif len(names) == 4:
+            narrow = (2, 2)
+        else:
+            narrow, tall = (rows, cols), narrow_height or height * 2 / 3
+    if isinstance(narrow, tuple):
         if narrow[0] * narrow[1] != len(names):
             raise ValueError(f"narrow must have {len(names)} panels, got {narrow}")
         narrow = np.reshape(names, narrow)
     if set(np.ravel(narrow).tolist()) != set(names):
         raise ValueError(f"narrow must have the panels {names}, got {narrow}")
-    tall = narrow_height or 2.7 * len(narrow)
+    tall = tall or 2.7 * len(narrow)
     drawn = []
     for grid, size in ((wide, (width, height)), (narrow, (NARROW, tall))):
         kept = options if np.array_equal(grid, wide) else {}

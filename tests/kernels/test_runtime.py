@@ -170,18 +170,22 @@ def test_a_figure_is_drawn_in_two_widths(published):
     assert shapes == [((2, 3), False), ((2, 3), True)]
     ((wide, narrow),) = published
     assert wide.size == (7 * 144, 4 * 144)
-    assert narrow.size == (int(3.6 * 144), int(6 * 2.7 * 144))
+    assert narrow.size == (int(3.6 * 144), 4 * 144 * 2 // 3)
     assert plt.get_fignums() == []
 
 
 def test_one_panel_and_another_grid(published):
     for ax in plotting.two_widths(narrow_height=3):
         ax.plot([0, 1])
+    for axes in plotting.two_widths(1, 4):
+        places = [ax.get_position() for ax in axes]
+        assert (places[0].y0 > places[2].y1) == plotting.narrow(axes[0])
     for left, right in plotting.two_widths(1, 2, narrow=(1, 2)):
         assert left.get_position().x1 < right.get_position().x0
     for top, low in plotting.two_widths([["a", "a"], ["b", "b"]], height_ratios=[1, 2]):
         assert top.get_position().y0 > low.get_position().y1
-    assert [narrow.size[1] for _, narrow in published[:2]] == [3 * 144, int(2.7 * 144)]
+    heights = [narrow.size[1] for _, narrow in published[:3]]
+    assert heights == [3 * 144, int(5.4 * 144), int(2.7 * 144)]
     with pytest.raises(ValueError, match=r"narrow must have 2 panels, got \(3, 1\)"):
         next(plotting.two_widths(1, 2, narrow=(3, 1)))
     with pytest.raises(ValueError, match=r"narrow must have the panels \['a', 'b'\]"):
