@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import threading
+import time
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -269,6 +270,14 @@ def alive(page, slug):
     host.scroll_into_view_if_needed()
     page.evaluate(TWO_FRAMES)
     return host
+
+
+def until(page, expression: str, arg=None, patience: float = 10.0) -> None:
+    """Wait until an expression is true: Playwright's own way evaluates text, which the site forbids."""
+    end = time.monotonic() + patience
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"not true within {patience} s: {expression}"
+        page.wait_for_timeout(20)
 
 
 def control(host, role, name):

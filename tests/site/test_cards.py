@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import watched
+from conftest import until, watched
 
 SDES = "chapters/diffusion/diffusion_sdes.html?plain"
 KL = "chapters/foundations/kl_estimators.html"
@@ -163,7 +163,7 @@ def test_pictures_of_another_page_are_found_from_this_one(open_page):
           '<a class="reference internal" href="chapters/foundations/kl_estimators.html#fig-kl-estimators-poster">Fig. 5.1</a>')"""
     )
     hover(page, "a[href*='fig-']")
-    page.wait_for_function("document.querySelector('#card img').naturalWidth > 0")
+    until(page, "document.querySelector('#card img')?.naturalWidth > 0")
     sources = card(page).locator("source").evaluate_all("all => all.map(e => e.srcset)")
     assert all("/_images/" in url and "/../" not in url for url in sources)
     assert all(url.startswith("http") for url in sources)
@@ -178,8 +178,9 @@ def test_a_formula_is_dressed_where_the_page_has_none(open_page):
           '<a class="reference internal" href="chapters/foundations/random_walks.html#equation-eq-random-walks-pmf">(1.3)</a>')"""
     )
     hover(page, "a[href*='equation']")
-    page.wait_for_function(
-        "getComputedStyle(document.querySelector('#card mjx-math')).fontFamily.includes('MJX')"
+    until(
+        page,
+        "[...document.querySelectorAll('#card mjx-math')].some(e => getComputedStyle(e).fontFamily.includes('MJX'))",
     )
 
 

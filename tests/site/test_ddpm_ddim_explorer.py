@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import control
+from conftest import control, until
 
 from utils.diffusion.mixtures import GaussianMixture
 
@@ -132,6 +132,8 @@ def test_dots_land_one_by_one(explorer):
     host = explorer(SLUG, still=False)
     board = host.locator("[data-share]")
     early = float(board.get_attribute("data-share"))
-    host.page.wait_for_function(
-        "([e, early]) => e.dataset.share > early", arg=[board.element_handle(), early]
+    until(
+        host.page,
+        "([e, early]) => e.dataset.share > early",
+        arg=[board.element_handle(), early],
     )

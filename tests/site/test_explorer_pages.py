@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
-from conftest import control
+from conftest import control, until
 
 
 @dataclass(frozen=True)
@@ -329,18 +329,16 @@ def test_animation_stops_out_of_view_and_comes_back(explorer, slug):
     moving = host.locator("[data-animating]").first
     assert moving.get_attribute("data-animating") == "true"
     host.page.evaluate(FRAMES)
-    host.page.wait_for_function("window.frames_asked > 5")
+    until(host.page, "window.frames_asked > 5")
     host.page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    host.page.wait_for_function(
-        "e => e.dataset.animating === 'false'", arg=moving.element_handle()
+    until(
+        host.page, "e => e.dataset.animating === 'false'", arg=moving.element_handle()
     )
     host.page.evaluate("window.frames_asked = 0")
     host.page.wait_for_timeout(200)
     assert host.page.evaluate("window.frames_asked") == 0
     host.scroll_into_view_if_needed()
-    host.page.wait_for_function(
-        "e => e.dataset.animating === 'true'", arg=moving.element_handle()
-    )
+    until(host.page, "e => e.dataset.animating === 'true'", arg=moving.element_handle())
 
 
 @pytest.mark.parametrize("slug", ANIMATED)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from conftest import until
 
 KEY = "book-progress:/"
 WALKS = "chapters/foundations/random_walks.html"
@@ -42,7 +43,7 @@ def test_a_solved_exercise_and_a_chapter_read_to_its_end_are_remembered(visitor)
     assert host.get_attribute("data-solved") == "true"
     assert not kept(page)[WALKS]["read"], "the end was not in view"
     page.locator("section#references").scroll_into_view_if_needed()
-    page.wait_for_function(f"JSON.parse(localStorage.getItem('{KEY}'))['{WALKS}'].read")
+    until(page, f"JSON.parse(localStorage.getItem('{KEY}'))?.['{WALKS}']?.read")
     assert kept(page)[WALKS] == {"read": True, "solved": [EXERCISE], "of": 5}
     mark = page.locator("nav.bd-links a[href*='#'] .progress-mark")
     assert mark.get_attribute("aria-label") == "read, 1 of 5 exercises solved"
