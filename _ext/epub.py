@@ -113,19 +113,7 @@ def keep_own_styles(app, pagename, templatename, context, doctree) -> None:
 def valid(name: str, text: str, identifier: str) -> str:
     """A file of the EPUB as the standard wants it, where themes and Sphinx do not care."""
     if name.endswith(".xhtml"):
-        # Only words may stand in a summary, and no list in a paragraph.
-        text = re.sub(
-            r'<p class="(collapsed|expanded) admonition-title">(.*?)</p>',
-            r'<span class="\1">\2</span>',
-            text,
-        )
-        # What unfolds says what it is; a reader that folds nothing shows it all the same.
-        text = re.sub(
-            r"<summary[^>]*>\s*<span class=\"collapsed\">.*?</summary>",
-            "<summary>Code</summary>",
-            text,
-            flags=re.DOTALL,
-        )
+        # no list in a paragraph
         return re.sub(r"<p>(<ul.*?</ul>)\s*</p>", r"\1", text, flags=re.DOTALL)
     if name.endswith("toc.ncx"):
         return text.replace('content="BookId"', f'content="{identifier}"')

@@ -76,6 +76,7 @@ def test_notices_name_every_font_and_script_of_others(site):
     known = {  # what is published, and the part under which it is named
         "mathjax": "MathJax",
         "fontawesome": "Font Awesome",
+        "icons/icons": "Font Awesome",
         "scripts/bootstrap": "Bootstrap",
         "scripts/pydata": "pydata-sphinx-theme",
         "scripts/sphinx-book": "sphinx-book-theme",
