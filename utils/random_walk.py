@@ -33,9 +33,9 @@ def _pmf_at(n, k, p: float):
 def walk_pmf(
     n: int, p: float = 0.5, method: Literal["conv", "fft", "binom"] = "conv"
 ) -> tuple[Int[np.ndarray, " 2*{n}+1"], Float[np.ndarray, " 2*{n}+1"]]:
-    r"""Law of ``S_n``: the coefficients of the generating function ``(p x + q/x)^n``.
+    r"""Law of ``S_n``: the coefficients of the generating function ``(p w + q/w)^n``.
 
-    .. math:: P(S_n=k) = [x^k]\,(p\,x + q\,x^{-1})^n
+    .. math:: P(S_n=k) = [w^k]\,(p\,w + q\,w^{-1})^n
               = \binom{n}{(n+k)/2}\, p^{(n+k)/2}\, q^{(n-k)/2}
 
     Parameters
@@ -72,8 +72,8 @@ def walk_pmf(
         pmf = reduce(np.convolve, [[q, 0.0, p]] * n, np.ones(1))
     elif method == "fft":
         theta = 2 * np.pi * np.arange(2 * n + 1) / (2 * n + 1)
-        G = (p * np.exp(1j * theta) + q * np.exp(-1j * theta)) ** n
-        pmf = np.fft.fftshift(np.fft.fft(G)).real / (2 * n + 1)
+        g = (p * np.exp(1j * theta) + q * np.exp(-1j * theta)) ** n
+        pmf = np.fft.fftshift(np.fft.fft(g)).real / (2 * n + 1)
     else:
         pmf = _pmf_at(n, k, p)
     return k, pmf
@@ -411,7 +411,7 @@ def polya_constant(d: int) -> Polya:
 
     References
     ----------
-    Polya 1921; Watson 1939 for ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
+    Polya 1921; Watson 1939 for the integral of ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
     """
     d = integer("d", d, 1)
     if d <= 2:

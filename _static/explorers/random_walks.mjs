@@ -221,7 +221,7 @@ function render({ model, el }) {
     }) : null));
     const radius = Math.min(3.5, Math.max(2, gap / 3));
     dots = law.k.map((k, i) => bars[i] && svg("circle", { class: "ex-dot", cx: x(k), r: radius, "data-k": k }));
-    const [from, to] = law.inTime ? [0, n] : [view === "maximum" ? 0 : low, high];
+    const [from, to] = law.inTime ? [0, n] : [view === "maximum" ? 0 : Math.max(low, -n), Math.min(high, n)];
     const limit = (law.limit ? linspace(from, to, 401) : []).filter((k) => g.shows(law.limit(k)));
     const along = ticks(...(law.inTime ? [0, n] : [low + 1, high - 1]), board.width / 100, 1);
     const beside = law.inTime ? ticks(g.bottom, g.top, 4, 1).map((k) => [k, name(k)]) : [[0, 0], [n / 2, "time"], [n, n]];
@@ -265,7 +265,7 @@ function render({ model, el }) {
     });
     const total = String(thrown(fall === 1 ? wave + 1 : wave)).replace(/(\d)(\d{3})$/, "$1 $2");
     walksKey.textContent = `${total} simulated walks`;
-    board.svg.setAttribute("aria-label", `${SHOWN} random walks of ${n} steps with p = ${p.toFixed(2)}, above the law of `
+    board.svg.setAttribute("aria-label", `${SHOWN} random walks of ${n} steps with p = ${p.toFixed(2)}, above the probabilities of `
       + `the ${view}: exact bars, ${law.limit ? `the limit (${law.limitName})` : "no limit"}, and frequencies in `
       + `${total} simulated walks. Most likely ${describe(bar.home())}.`);
     bar.refresh();

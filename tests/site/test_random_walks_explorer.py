@@ -144,3 +144,16 @@ def test_simulated_walks_obey_the_laws(call, n, p):
     law = np.ravel(call("random_walks", "maxPmf", [[n, p]]))
     mean, second = law @ np.arange(n + 1), law @ np.arange(n + 1) ** 2
     assert abs(top.mean() - mean) < 4 * np.sqrt((second - mean**2) / 2520)
+
+
+def test_the_limit_ends_where_the_walk_can_go(explorer):
+    host = explorer("random_walks")
+    control(host, "slider", "steps n").fill("50")
+    control(host, "slider", "up-step chance p").fill("0.9")
+    furthest = host.locator("rect[data-k='50']").evaluate(
+        "e => Number(e.getAttribute('x')) + Number(e.getAttribute('width')) / 2"
+    )
+    end = host.locator("polyline.ex-curve").evaluate(
+        "e => Number(e.getAttribute('points').split(' ').at(-1).split(',')[0])"
+    )
+    assert end == pytest.approx(furthest, abs=0.5)
