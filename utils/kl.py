@@ -525,7 +525,7 @@ def kl_loss(
 
     Tokens that are masked out have to be left out, or given log-probabilities of 0, *before* the call
     (``torch.where``): where ``r`` overflows ``k3`` and its gradient are infinite, and infinity times a mask
-    of 0 is NaN.
+    of 0 is NaN. Every call looks at all entries to refuse what is not finite, which waits for a GPU.
 
     Parameters
     ----------

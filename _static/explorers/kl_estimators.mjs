@@ -1,4 +1,4 @@
-// KL estimator lab: four running means race for KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
+// KL estimator lab: four running means of estimates of KL(q || p), q = N(0, 1), p = N(m, s^2), with their exact bias and spread.
 import {
   announcer, area, button, clamp, clip, curve, disc, explorer, fixed, follow, gaussian, handle, hash, html, key, line,
   linspace, number, player, scale, setter, slider, stage, svg, text, ticks, trace, xAxis, xorshift32, yAxis,
@@ -202,15 +202,15 @@ function render({ model, el }) {
       return "q equals p.";
     }
     const best = winner(m, s, n), endless = at.var3 === Infinity, tie = Math.abs(at.lam - 0.5) < 0.01;
-    badge.textContent = `${NAMES[best]} wins`;
+    badge.textContent = tie && best !== 1 ? "k₁ and k₃ tie" : `${NAMES[best]} wins`;
     badge.classList.toggle("ex-alarm", endless);
     why.textContent = `least error over ${n} samples. KL = ${number(truth)}, best λ = ${at.lam === 0 ? "0" : number(at.lam)}`;
     caption.textContent = endless
-      ? "p is more than √2 times as wide as q: the variance of k₃ is infinite. Its curve runs calm and low until a rare sample lifts it."
-      : tie ? "On the shore of the island: best λ = ½, and k₁ and k₃ are equally noisy."
-        : at.lam > 0.5 ? "χ² < 2 (KL + KL of the other direction): inside the island, k₃ is quieter than k₁."
+      ? "p is more than √2 times as wide as q: the variance of k₃ is infinite. Its mean can stay low for long, until a rare sample lifts it."
+      : tie ? "The best λ is ½: k₁ and k₃ are equally noisy."
+        : at.lam > 0.5 ? "χ² < 2 (KL + KL of the other direction): k₃ is quieter than k₁."
           + (exact[1].bias > 0.1 || exact[1].bias < -0.1 ? " k₂ settles beside the truth." : "")
-          : "χ² > 2 (KL + KL of the other direction): outside the island, k₁ is quieter than k₃, and a small λ is best.";
+          : "χ² > 2 (KL + KL of the other direction): k₁ is quieter than k₃, and a small λ is best.";
     return `m = ${fixed(m)}, s = ${fixed(s)}. ${badge.textContent}, ${why.textContent}. ${caption.textContent}`;
   }
 

@@ -147,3 +147,12 @@ def test_dragging_moves_mean_and_width(explorer):
     drag("Flank of p", 40)
     assert value("width s of p") > width + 0.2
     assert value("mean m of p") == moved
+
+
+def test_a_tie_is_called_a_tie(explorer):
+    host = explorer("kl_estimators")
+    control(host, "slider", "width s of p").fill("1")
+    control(host, "slider", "mean m of p").fill("1.12")
+    assert host.locator(".ex-badge").inner_text() == "k₁ and k₃ tie"
+    control(host, "slider", "mean m of p").fill("0.8")
+    assert host.locator(".ex-badge").inner_text() == "k₃ wins"

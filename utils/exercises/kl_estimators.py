@@ -15,7 +15,7 @@ from utils.kl import k1, k3
     hint="Average r - 1 - log r over the two atoms that the samples meet.",
     mistakes={
         "That is the divergence; under q the mean of r is not 1.": log(2) / 2,
-        "The law that is sampled stands below, r = p/q.": (1 - log(2)) / 2,
+        "What is sampled stands below, r = p/q.": (1 - log(2)) / 2,
         "By so much k₃ falls short of the divergence.": 1 / 4,
     },
 )
@@ -35,7 +35,7 @@ def kl_poisson(a, b):
     at=((3.0, 4.0), (4.0, 3.0), (1.0, 1.5)),
     hint="Both divergences and χ² are at hand; how do they make λ*?",
     mistakes={
-        "This is χ² with the laws exchanged; samples come from the mean a.": lambda a, b: (
+        "This is χ² with the two exchanged; samples come from the mean a.": lambda a, b: (
             (b - a) * log(b / a) / (exp((b - a) ** 2 / b) - 1)
         ),
         "The other divergence belongs to the numerator, too.": lambda a, b: (
@@ -67,7 +67,7 @@ def poisson(a, b):
         "As −log r falls, λ(r − 1) must rise.": lambda q, p: -two(q, p),
         "That is the slope of r against log r.": lambda q, p: 1 / two(q, p),
         "With λ = 1 the two values still differ.": 1,
-        "The law that is sampled stands below, r = p/q.": lambda q, p: (
+        "What is sampled stands below, r = p/q.": lambda q, p: (
             log(q * (1 - p) / p / (1 - q)) / (q / p - (1 - q) / (1 - p))
         ),
     },
