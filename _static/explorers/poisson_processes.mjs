@@ -66,7 +66,7 @@ export const keptCount = (seed, i, rate, hours, keep, arrivals) =>
   row(seed, i, rate, hours, arrivals).filter(([, mark]) => mark < keep).length;
 
 const WORDS = {
-  "by chance": "Every event is kept or dropped by its own coin. What is kept is a Poisson process again, of rate πλ, "
+  "by chance": "Every event is kept or lost by its own coin. What is kept is a Poisson process again, of rate πλ, "
     + "wherever the sliders stand.",
   "in groups": "Same rate, but in groups of three on average: too many empty windows, too many crowded ones. "
     + "Keep fewer, and variance/mean comes back towards 1, in proportion to π and whatever the rate.",
@@ -105,12 +105,13 @@ function render({ model, el }) {
   const keptKey = key("dot", "kept"), rowsKey = key("dot"), voice = announcer(), caption = html("p", { class: "ex-caption" });
   const buttons = html("div", { class: "ex-buttons" }, film.el, fresh.el);
   keptKey.style.flexBasis = "auto";
+  rowsKey.style.flexBasis = "100%"; // its numbers change, and move nothing on a line of their own
   board.el.append(bar.el, bar.output);
   bar.output.style.top = `${CEILING - 34}px`;
   bar.el.style.height = `${HEIGHT - CEILING + 20}px`;
   explorer(
     el, html("div", { class: "ex-controls" }, kind.el, rate.el, hours.el, buttons, keep.el), board.el,
-    html("div", { class: "ex-legend" }, keptKey, key("ring", "dropped"), key("bar", "Poisson law"), rowsKey),
+    html("div", { class: "ex-legend" }, keptKey, key("ring", "lost"), key("bar", "Poisson law"), rowsKey),
     caption, voice.el);
 
   function describe(i) {

@@ -104,7 +104,7 @@ def test_thinning_shrinks_the_excess_in_proportion(call):
 
 def test_the_page_says_which_index_is_due(explorer):
     host = explorer(SLUG)
-    host.get_by_text("in groups", exact=True).click()
+    control(host, "radio", "in groups").check(force=True)
     control(host, "slider", "chance π to be kept").fill("0.1")
     host.get_by_text("due 1.28").wait_for()
 
