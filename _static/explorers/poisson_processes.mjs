@@ -68,8 +68,8 @@ export const keptCount = (seed, i, rate, hours, keep, arrivals) =>
 const WORDS = {
   "by chance": "Every event is kept or lost by its own coin. What is kept is a Poisson process again, of rate πλ, "
     + "wherever the sliders stand.",
-  "in groups": "Same rate, but in groups of three on average: too many empty windows, too many crowded ones. "
-    + "Keep fewer, and variance/mean comes back towards 1, in proportion to π and whatever the rate.",
+  "in groups": "Same rate, in groups of three on average: more empty windows, more crowded ones. Keep fewer, and "
+    + "variance/mean falls towards 1.",
   "evenly spaced": "Same rate, but births keep their distance: the count hardly varies. Keep fewer, and "
     + "variance/mean rises towards 1 as π falls.",
 };
