@@ -432,6 +432,55 @@ def dispersion_test(x: Real[np.ndarray, " n"]) -> tuple[float, int, float]:
     return D, dof, float(2 * min(chi2.cdf(D, dof), chi2.sf(D, dof)))
 
 
+def dispersion_split(
+    table: Real[np.ndarray, "R C"], exposure: Real[np.ndarray, " R"]
+) -> tuple[float, float, float]:
+    r"""Dispersion of a table of counts, split into that of its rows, of its columns, and the rest.
+
+    .. math:: \sum_{cy} \frac{(x_{cy} - e_c)^2}{e_c}
+              = \sum_c \frac{(x_{c+} - C e_c)^2}{C e_c} + \sum_y \frac{(x_{+y} - S/C)^2}{S/C} + D_{\text{rest}},
+              \qquad e_c = S w_c / C
+
+    with the sum ``S`` of all counts and the share ``w_c`` of row ``c`` in the exposure.
+
+    Parameters
+    ----------
+    table : counts, R rows and C columns, both >= 2, not all zero.
+    exposure : size of each row, > 0, in any unit; the same in every column.
+
+    Returns
+    -------
+    rows, columns, rest : near chi-squared with ``R - 1``, ``C - 1`` and ``(R - 1)(C - 1)`` degrees of
+        freedom for independent Poisson counts with means ``e_c``. Their sum has ``RC - 1``.
+
+    Raises
+    ------
+    ValueError
+        If ``table`` is not a table of finite numbers >= 0 with a positive sum, or ``exposure`` not a vector
+        of as many numbers > 0 as there are rows.
+
+    References
+    ----------
+    Fisher 1925. Equation :eq:`eq-poisson_processes-split`.
+    """
+    table, exposure = reals("table", table), vector("exposure", exposure)
+    rule = "table must have at least two rows and two columns"
+    require(table.ndim == 2 and min(table.shape) >= 2, rule, f"shape {table.shape}")
+    rule = "exposure must have one number for each row"
+    require(len(exposure) == len(table), rule, f"{len(exposure)} for {len(table)}")
+    require(table >= 0, "table must be >= 0", table)
+    require(exposure > 0, "exposure must be > 0", exposure)
+    total, share = table.sum(), (exposure / exposure.max())[:, None]
+    require(total > 0, "table must have a positive sum", total)
+    share, C = share / share.sum(), table.shape[1]
+    expected = total * share / C
+    rows = table.sum(1, keepdims=True) / C - expected
+    columns = share * (table.sum(0) - total / C)
+    rest = table - expected - rows - columns
+    D = [(part**2 / expected).sum() for part in (rows, columns, rest)]
+    return float(C * D[0]), float(D[1]), float(D[2])
+
+
 def gof_poisson(
     observed: Real[np.ndarray, " n"], min_expected: float = 5.0
 ) -> tuple[float, int, float, Float[np.ndarray, "cells 3"]]:

@@ -24,9 +24,12 @@ export const gapBetween = (rate, from, to) => Math.exp(-rate * from) - Math.exp(
 const SIZE = 3, WIDTH = 0.2; // children of a mother on average; hours within which they are born
 const JITTER = 0.15; // of an even gap
 
-/** Index of dispersion of the number kept; of a stream in groups for windows no shorter than WIDTH. */
+/** Index of dispersion of the number kept, if that of all events is `whole`. */
+export const thinned = (keep, whole) => 1 + keep * (whole - 1);
+
+/** The same of a stream in groups, for windows no shorter than WIDTH, and of a Poisson process. */
 export const index = (hours, keep, arrivals) =>
-  (arrivals === "in groups" ? 1 + keep * SIZE * (1 - WIDTH / (3 * hours)) : 1);
+  (arrivals === "in groups" ? thinned(keep, 1 + SIZE * (1 - WIDTH / (3 * hours))) : 1);
 
 const exponential = (uniform) => -Math.log(1 - uniform());
 function draw(mu, uniform) {
@@ -63,12 +66,12 @@ export const keptCount = (seed, i, rate, hours, keep, arrivals) =>
   row(seed, i, rate, hours, arrivals).filter(([, mark]) => mark < keep).length;
 
 const WORDS = {
-  "by chance": "Every event is kept or dropped by its own coin. What is kept is a Poisson process again, of rate πλ, "
+  "by chance": "Every event is kept or lost by its own coin. What is kept is a Poisson process again, of rate πλ, "
     + "wherever the sliders stand.",
-  "in groups": "Same rate, but in groups of three on average: too many empty windows, too many crowded ones. "
-    + "Keep few, and groups fall apart.",
-  "evenly spaced": "Same rate, but births keep their distance: the count hardly varies. Keep few of them, and chance "
-    + "takes over.",
+  "in groups": "Same rate, in groups of three on average: more empty windows, more crowded ones. Keep fewer, and "
+    + "variance/mean falls towards 1.",
+  "evenly spaced": "Same rate, but births keep their distance: the count hardly varies. Keep fewer, and "
+    + "variance/mean rises towards 1 as π falls.",
 };
 
 // The clock: rows come slowly at first and faster and faster, TOTAL of them in all; SHOWN are watched one by one.
@@ -102,12 +105,13 @@ function render({ model, el }) {
   const keptKey = key("dot", "kept"), rowsKey = key("dot"), voice = announcer(), caption = html("p", { class: "ex-caption" });
   const buttons = html("div", { class: "ex-buttons" }, film.el, fresh.el);
   keptKey.style.flexBasis = "auto";
+  rowsKey.style.flexBasis = "100%"; // its numbers change, and move nothing on a line of their own
   board.el.append(bar.el, bar.output);
   bar.output.style.top = `${CEILING - 34}px`;
   bar.el.style.height = `${HEIGHT - CEILING + 20}px`;
   explorer(
     el, html("div", { class: "ex-controls" }, kind.el, rate.el, hours.el, buttons, keep.el), board.el,
-    html("div", { class: "ex-legend" }, keptKey, key("ring", "dropped"), key("bar", "Poisson law"), rowsKey),
+    html("div", { class: "ex-legend" }, keptKey, key("ring", "lost"), key("bar", "Poisson law"), rowsKey),
     caption, voice.el);
 
   function describe(i) {
@@ -157,20 +161,24 @@ function render({ model, el }) {
     const { rate: λ, hours: t, keep: π, arrivals } = state;
     fill(count);
     const share = new Float64Array(law.k.length);
-    let sum = 0, squares = 0;
+    let sum = 0, squares = 0, all = 0, allSquares = 0;
     for (let i = 0; i < count; i++) {
       const n = kept(rows[i]);
       if (n < share.length) share[n]++;
       sum += n; squares += n * n;
+      all += rows[i].length; allSquares += rows[i].length ** 2;
     }
-    const mean = sum / Math.max(1, count), ratio = mean ? (squares / count - mean * mean) / mean : 0;
+    const overMean = (s, q) => (s ? q / s - s / count : 0), ratio = overMean(sum, squares);
+    // What is evenly spaced has no simple index before thinning: it is measured in the same rows.
+    const due = arrivals === "evenly spaced" ? thinned(π, overMean(all, allSquares)) : index(t, π, arrivals);
     seen = { share: share.map((c) => c / Math.max(1, count)), ratio };
     dots.forEach((dot, i) => {
       dot.setAttribute("cy", seen.share[i] ? Math.max(CEILING - 8, g.y(seen.share[i])) : 2 * HEIGHT);
       dot.setAttribute("data-share", seen.share[i]);
     });
     const total = String(count).replace(/(\d)(\d{3})$/, "$1 $2");
-    rowsKey.textContent = `${total} windows, variance/mean ${count > 9 ? ratio.toFixed(2) : "…"}`;
+    rowsKey.textContent = `${total} windows, variance/mean ${
+      count > 9 ? `${ratio.toFixed(2)}, due ${due.toFixed(2)}` : "…"}`;
     board.svg.setAttribute("aria-label", `Births ${arrivals} at rate ${λ.toFixed(1)} in windows of ${t.toFixed(1)} hours, `
       + `each kept with probability ${π.toFixed(2)}: the Poisson law of mean ${law.mu.toFixed(2)} as bars, and `
       + `frequencies in ${total} windows with variance over mean ${ratio.toFixed(2)}. Most likely ${describe(bar.home())}.`);

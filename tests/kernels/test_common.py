@@ -397,6 +397,10 @@ EXAMPLES = {
     },
     "utils.poisson.garwood_interval": lambda: {"count": np.arange(4), "alpha": 0.1},
     "utils.poisson.dispersion_test": lambda: {"x": np.array([1.0, 0.0, 3.0])},
+    "utils.poisson.dispersion_split": lambda: {
+        "table": np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 1.0]]),
+        "exposure": np.array([1.0, 2.0]),
+    },
     "utils.poisson.gof_poisson": lambda: {
         "observed": np.array([30.0, 40.0, 20.0, 10.0]),
         "min_expected": 2.0,

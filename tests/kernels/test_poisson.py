@@ -16,6 +16,7 @@ from scipy import optimize, stats
 from utils.poisson import (
     PRUSSIAN,
     RUTHERFORD_GEIGER,
+    dispersion_split,
     dispersion_test,
     garwood_interval,
     gof_poisson,
@@ -486,7 +487,56 @@ def test_dispersion_does_not_depend_on_order(counts, seed):
         )
 
 
+def test_split_of_the_kicks_with_equal_exposure_is_the_dispersion_of_margins():
+    parts = dispersion_split(KICKS, np.ones(14))
+    assert_allclose(parts, (27.286, 37.469, 239.245), rtol=2e-5)
+    assert_allclose(sum(parts), dispersion_test(KICKS.ravel())[0], rtol=1e-12)
+
+
+def test_split_agrees_with_pearson_of_the_margins_and_adds_up():
+    draw = np.random.default_rng(8)
+    for _ in range(30):
+        table, exposure = draw.poisson(2.0, (5, 7)), draw.uniform(0.2, 4.0, 5)
+        rows, columns, rest = dispersion_split(table, exposure)
+        due = table.sum() * exposure / exposure.sum()
+        assert_allclose(rows, stats.chisquare(table.sum(1), due)[0], rtol=1e-11)
+        assert_allclose(columns, stats.chisquare(table.sum(0))[0], rtol=1e-11)
+        cells = stats.chisquare(table, np.tile(due[:, None] / 7, 7), axis=None)[0]
+        assert_allclose(rows + columns + rest, cells, rtol=1e-11)
+        assert_allclose(dispersion_split(table, 7 * exposure)[0], rows, rtol=1e-11)
+
+
+def test_split_of_a_product_table_is_nothing():
+    table = np.outer([10, 20, 40], [1, 1])
+    assert_allclose(dispersion_split(table, np.array([1, 2, 4])), 0, atol=1e-12)
+
+
 BAD = [
+    (
+        dispersion_split,
+        (np.ones((1, 3)), np.ones(1)),
+        "table must have at least two rows and two columns, got shape (1, 3)",
+    ),
+    (
+        dispersion_split,
+        (np.ones((2, 3)), np.ones(3)),
+        "exposure must have one number for each row, got 3 for 2",
+    ),
+    (
+        dispersion_split,
+        (np.ones((2, 2)), np.array([1.0, 0.0])),
+        "exposure must be > 0, got 0.0",
+    ),
+    (
+        dispersion_split,
+        (np.zeros((2, 2)), np.ones(2)),
+        "table must have a positive sum, got 0.0",
+    ),
+    (
+        dispersion_split,
+        (np.array([[1, -1], [1, 1]]), np.ones(2)),
+        "table must be >= 0, got -1",
+    ),
     (poisson_pmf, (-1, 1.0), "n must be an integer >= 0, got -1"),
     (poisson_pmf, (1.5, 1.0), "n must be an integer >= 0, got 1.5"),
     (poisson_pmf, (1, -0.5), "mu must be finite and >= 0, got -0.5"),

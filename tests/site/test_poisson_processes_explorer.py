@@ -92,6 +92,23 @@ def test_in_groups_the_counts_spread_as_derived(call, hours, keep):
     assert abs(n.var() / mu / want - 1) < 0.2
 
 
+def test_thinning_shrinks_the_excess_in_proportion(call):
+    got = np.ravel(call(SLUG, "thinned", [[0.1, 3.8], [0.25, 0.2], [1, 7]]))
+    np.testing.assert_allclose(got, [1.28, 0.8, 7], rtol=1e-12)
+    for arrivals, rate in itertools.product(["in groups", "evenly spaced"], [4, 10]):
+        whole = counts(call, rate, 1, 1, arrivals)
+        few = counts(call, rate, 1, 0.1, arrivals)
+        want = 1 + 0.1 * (whole.var() / whole.mean() - 1)
+        assert abs(few.var() / few.mean() - want) < 5 * want * math.sqrt(3 / WINDOWS)
+
+
+def test_the_page_says_which_index_is_due(explorer):
+    host = explorer(SLUG)
+    control(host, "radio", "in groups").check(force=True)
+    control(host, "slider", "chance π to be kept").fill("0.1")
+    host.get_by_text("due 1.28").wait_for()
+
+
 def test_evenly_spaced_counts_hardly_vary_until_they_are_thinned(call):
     whole = counts(call, 6, 1, 1, "evenly spaced")
     assert abs(whole.mean() - 6) < 0.05
