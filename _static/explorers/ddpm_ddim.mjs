@@ -1,16 +1,17 @@
 // The reverse kernel under a microscope: one exact step back from a noisy value, and the normal laws that could replace it.
 import {
   announcer, area, button, clamp, curve, disc, explorer, fixed, follow, handle, hash, html, key, line, linspace, number,
-  player, rgb, scale, setter, slider, stage, text, ticks, xorshift32,
+  player, rgb, scale, segmented, setter, slider, stage, text, ticks, xorshift32,
 } from "./common.mjs";
 
 // Plain JSON: utils.explorers reads it too.
-export const defaults = {"x": 0.2, "st": 1, "ratio": 0.5, "seed": 1};
+export const defaults = {"x": 0.2, "st": 1, "ratio": 0.5, "seed": 1, "view": "whole axis"};
 
 // Data: 0.3 N(-1, 0.2^2) + 0.7 N(1, 0.2^2).
 const WEIGHTS = [0.3, 0.7], MODES = [-1, 1], VAR = 0.04;
 const LIMITS = { x: [-2.6, 2.6], st: [0.1, 4], ratio: [0.05, 0.98] };
 const COLOURS = ["--ex-second", "--ex-arm", "--ex-fourth"], CHOICES = ["small β̃", "large β", "exact variance"];
+const NAMES = ["small", "large"], CLOSE = 0.02; // nats
 
 const normal = (x, m, v) => Math.exp(-((x - m) ** 2) / (2 * v)) / Math.sqrt(2 * Math.PI * v);
 const mixture = (x, weights, means, v) => weights.reduce((sum, w, k) => sum + w * normal(x, means[k], v), 0);
@@ -48,6 +49,19 @@ export function prices(x, st, ss) {
   return variances.map((V) => Math.max(0, negentropy + (Math.log(2 * Math.PI * V) + variances[2] / V) / 2));
 }
 
+/** What there is to see, in words: which of the normal laws are close to the exact step, by their prices. */
+export function verdict(x, st, ss) {
+  const { r, variances } = kernel(x, st, ss), cost = prices(x, st, ss);
+  if (cost[2] > CLOSE) return "The exact step shows two pictures at once. No normal law can, whatever its variance.";
+  const off = [0, 1].filter((i) => cost[i] > CLOSE)
+    .map((i) => `the ${NAMES[i]} variance is ${fixed(variances[i] / variances[2])} times`);
+  if (off.length) {
+    return `Nearly normal, but ${off.join(" and ")} the exact one. The ${NAMES[cost[0] < cost[1] ? 0 : 1]} one is cheaper.`;
+  }
+  return Math.min(...r) > 0.05 ? "Two pictures are possible, yet so short a step is nearly normal: all three bells are close."
+    : "One picture is behind this value, and all three bells are close.";
+}
+
 /** Density of the noise given x_t = x. */
 export function noiseDensity(e, x, st) {
   const { r, m, v } = posterior(x, st);
@@ -64,25 +78,36 @@ export function draws(seed, count, x, st, ss) {
   });
 }
 
+const VIEWS = ["whole axis", "close up"];
+/** Digits after the point that the ticks need. */
+const digits = (marks) => Math.max(0, ...marks.map((v) => (String(v).split(".")[1] ?? "").length));
+
 const COUNT = 600, FALL = 1100, LENGTH = 6500, BINS = 48, REACH = 3.4, NOISE = 3.4;
 // Css pixels: the noisy law, the fall, the exact step, the noise below.
 const SKY = 26, TOP = 92, FLOOR = 338, PEAK = 186, DEEP = 470, CREST = 396, HEIGHT = 492, LEFT = 8;
 
 function render({ model, el }) {
-  let x, st, ratio, seed, points, tops, ink;
+  let x, st, ratio, seed, view, points, tops, ink;
   const put = setter(model);
   const dials = {
     x: slider({ label: "value x̂ₜ", min: LIMITS.x[0], max: LIMITS.x[1], step: 0.01, format: fixed,
       onInput: (v) => put({ x: v }) }),
     st: slider({ label: "level σₜ", min: Math.log(LIMITS.st[0]), max: Math.log(LIMITS.st[1]), step: 0.001,
       format: (v) => fixed(Math.exp(v)), onInput: (v) => put({ st: clamp(Math.exp(v), LIMITS.st) }) }),
-    ratio: slider({ label: "step σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: fixed,
+    ratio: slider({ label: "σₛ/σₜ", min: LIMITS.ratio[0], max: LIMITS.ratio[1], step: 0.01, format: fixed,
       onInput: (v) => put({ ratio: v }) }),
   };
+  const look = segmented({ label: "View of the step", options: VIEWS, onChange: (v) => put({ view: v }) });
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
   const board = stage({ height: HEIGHT, onResize: layout });
   const film = player(board.el, { length: LENGTH, paint });
   const across = () => scale(-REACH, REACH, LEFT, board.width - LEFT);
+  // The exact step: on the axis of the noisy value, or four standard deviations around its mean.
+  const span = () => {
+    const { mean, variances } = kernel(x, st, ratio * st), wide = 4 * Math.sqrt(variances[2]);
+    return view === VIEWS[1] ? [mean - wide, mean + wide] : [-REACH, REACH];
+  };
+  const near = () => scale(...span(), LEFT, board.width - LEFT);
   const sky = () => scale(0, 1.08 * Math.max(...linspace(-REACH, REACH, 201).map((v) => noisyDensity(v, st))), TOP, SKY);
   const ring = handle({
     label: "Noisy value", at: () => [across()(x), sky()(noisyDensity(x, st))], size: () => [board.width, TOP],
@@ -101,13 +126,14 @@ function render({ model, el }) {
   const caption = html("p", { class: "ex-caption ex-words" }), voice = announcer();
   explorer(
     el, html("div", { class: "ex-controls ex-row" }, ...Object.values(dials).map((d) => d.el)), board.el,
-    html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)), caption, voice.el);
+    html("div", { class: "ex-buttons" }, look.el), html("div", { class: "ex-lab" }, table, html("div", { class: "ex-buttons" }, film.el, fresh.el)), caption, voice.el);
 
   const landed = () => (film.clock === LENGTH ? COUNT : points.filter((_, i) => film.clock >= (i / COUNT) * (LENGTH - FALL) + FALL).length);
 
   function layout() {
     if (!board.width || !points) return;
-    const X = across(), S = sky(), at = kernel(x, st, ratio * st), fine = linspace(-REACH, REACH, 421);
+    const X = across(), S = sky(), at = kernel(x, st, ratio * st), whole = linspace(-REACH, REACH, 421);
+    const M = near(), [from, to] = span(), fine = linspace(from, to, 421), every = ticks(from, to, view === VIEWS[1] ? 4 : 6);
     const exact = fine.map((v) => mixture(v, at.r, at.means, at.v));
     const bells = at.variances.map((V) => fine.map((v) => normal(v, at.mean, V)));
     // A very narrow bell may be cut off: the area must stay readable.
@@ -116,7 +142,7 @@ function render({ model, el }) {
     const noises = linspace(-NOISE, NOISE, 421), seen = noises.map((e) => noiseDensity(e, x, st));
     const N = scale(0, Math.max(0.42, 1.08 * Math.min(Math.max(...seen), 1.6)), DEEP, CREST);
     const bell = (ys, i) => {
-      const path = curve(fine.map((v, j) => [X(v), Math.max(PEAK - 14, Y(ys[j]))]));
+      const path = curve(fine.map((v, j) => [M(v), Math.max(PEAK - 14, Y(ys[j]))]));
       path.setAttribute("style", `stroke:var(${COLOURS[i]});stroke-width:2`);
       return path;
     };
@@ -124,12 +150,12 @@ function render({ model, el }) {
     const outline = curve(noises.map((e, i) => [E(e), Math.max(CREST - 12, N(seen[i]))]));
     outline.setAttribute("style", "stroke:var(--ex-accent);stroke-width:2");
     board.svg.replaceChildren(
-      area(fine.map((v) => [X(v), S(noisyDensity(v, st))]), TOP),
+      area(whole.map((v) => [X(v), S(noisyDensity(v, st))]), TOP),
       line("axis", LEFT, TOP, board.width - LEFT, TOP), line("zero", X(x), S(noisyDensity(x, st)), X(x), TOP),
       text("x̂ₜ, noisy", LEFT, SKY - 12, "start"),
-      area(fine.map((v, i) => [X(v), Y(exact[i])]), FLOOR, "exact-law"), ...[2, 1, 0].map((i) => bell(bells[i], i)),
+      area(fine.map((v, i) => [M(v), Y(exact[i])]), FLOOR, "exact-law"), ...[2, 1, 0].map((i) => bell(bells[i], i)),
       line("axis", LEFT, FLOOR, board.width - LEFT, FLOOR),
-      ...ticks(-REACH, REACH, 6, 1).map((v) => text(fixed(v, 0), X(v), FLOOR + 15)),
+      ...every.map((v) => text(fixed(v, digits(every)), M(v), FLOOR + 15)),
       text("x̂ₛ, one step back", LEFT, PEAK - 8, "start"),
       area(noises.map((e) => [E(e), N(normal(e, 0, 1))]), DEEP), outline, mean,
       line("axis", LEFT, DEEP, board.width - LEFT, DEEP),
@@ -142,25 +168,25 @@ function render({ model, el }) {
 
   function paint() {
     if (!board.width || !points) return;
-    const { pen } = board, X = across(), Y = scale(0, tops, FLOOR, PEAK), count = landed(), counts = new Array(BINS).fill(0);
+    const { pen } = board, X = across(), M = near(), [from, to] = span(), Y = scale(0, tops, FLOOR, PEAK), count = landed(), counts = new Array(BINS).fill(0);
     pen.clearRect(0, 0, board.width, HEIGHT);
     let last = 0;
-    points.forEach(({ to, wobble }, i) => {
+    points.forEach(({ to: end, wobble }, i) => {
       const born = (i / COUNT) * (LENGTH - FALL), t = film.clock === LENGTH ? 1 : (film.clock - born) / FALL;
       if (t >= 1) {
-        const bin = Math.floor(BINS * (to + REACH) / (2 * REACH));
+        const bin = Math.floor(BINS * (end - from) / (to - from));
         if (bin >= 0 && bin < BINS) counts[bin]++;
-        last = to;
+        last = end;
         return;
       }
       if (t <= 0) return;
       // Down like a stone, sideways as a bridge: from x_t to where the draw says, with a wobble that is 0 at both ends.
-      const side = x + (to - x) * t + wobble * Math.sin(Math.PI * t) * 0.5, y = TOP + (FLOOR - TOP) * t * t;
-      disc(pen, [X(side), y], 2.2, ink, 0.75);
+      const side = X(x) + (M(end) - X(x)) * t + wobble * Math.sin(Math.PI * t) * (X(0.5) - X(0)), y = TOP + (FLOOR - TOP) * t * t;
+      disc(pen, [side, y], 2.2, ink, 0.75);
     });
     pen.globalAlpha = 0.4;
     pen.fillStyle = ink;
-    const width = (board.width - 2 * LEFT) / BINS, unit = BINS / (2 * REACH * COUNT);
+    const width = (board.width - 2 * LEFT) / BINS, unit = BINS / ((to - from) * COUNT);
     // Each landed dot is worth 1/COUNT: the bars grow into the area.
     counts.forEach((c, i) => {
       if (!c) return;
@@ -172,24 +198,21 @@ function render({ model, el }) {
   }
 
   function words() {
-    const ss = ratio * st, at = kernel(x, st, ss), cost = prices(x, st, ss), best = cost.indexOf(Math.min(...cost.slice(0, 2)));
+    const ss = ratio * st, at = kernel(x, st, ss), cost = prices(x, st, ss);
     rows.forEach(({ cells }, i) => {
       cells[0].textContent = number(at.variances[i]);
       cells[1].textContent = cost[i] < 5e-7 ? "0" : number(cost[i]);
     });
-    const lost = at.variances[0] / at.variances[2], two = Math.min(...at.r) > 0.05;
-    return cost[2] > 0.02 ? "The exact step shows two pictures at once. No normal law can, whatever its variance."
-      : lost < 0.75 ? `Nearly normal, but the small variance is ${fixed(lost)} of the exact one. ${CHOICES[best][0].toUpperCase()}${CHOICES[best].slice(1)} is the cheaper choice.`
-        : two ? "Two pictures are possible, yet so short a step is nearly normal: all three bells are close."
-          : "One picture is behind this value, and all three bells are close.";
+    return verdict(x, st, ss);
   }
 
   function change() {
     const old = seed, given = (name) => clamp(Number(model.get(name)), LIMITS[name]);
-    [x, st, ratio, seed] = [given("x"), given("st"), given("ratio"), model.get("seed")];
+    [x, st, ratio, seed, view] = [given("x"), given("st"), given("ratio"), model.get("seed"), model.get("view")];
     if (seed !== old) film.restart();
     points = draws(seed, COUNT, x, st, ratio * st);
     for (const [name, value] of Object.entries({ x, st: Math.log(st), ratio })) dials[name].set(value);
+    look.set(view);
     const said = words();
     caption.textContent = said;
     board.svg.setAttribute("aria-label", `From the noisy value ${fixed(x)} at noise level ${fixed(st)} one step back to level `

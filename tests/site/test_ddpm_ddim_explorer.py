@@ -112,6 +112,25 @@ def test_dots_follow_the_exact_law(call, case):
     assert abs(share - r) <= 4 * np.sqrt(r * (1 - r) / len(to)) + 1e-9
 
 
+def test_words_agree_with_the_prices(call):
+    """Who is called close is close: over a grid of all that the sliders reach."""
+    cases = [
+        [x, st, st * ratio]
+        for x in np.linspace(-2.6, 2.6, 27)
+        for st in np.geomspace(0.1, 4, 9)
+        for ratio in np.linspace(0.05, 0.98, 9)
+    ]
+    said, costs = call(SLUG, "verdict", cases), call(SLUG, "prices", cases)
+    for words, (small, large, exact) in zip(said, costs, strict=True):
+        assert ("all three bells are close" in words) == (max(small, large) <= 0.02)
+        assert ("two pictures at once" in words) == (exact > 0.02)
+        if "Nearly normal" in words:
+            cheaper = "small" if small < large else "large"
+            assert f"The {cheaper} one is cheaper." in words
+            assert ("the small variance is" in words) == (small > 0.02)
+            assert ("the large variance is" in words) == (large > 0.02)
+
+
 def test_ring_moves_the_noisy_value(explorer):
     host = explorer(SLUG)
     ring = control(host, "slider", "Noisy value")

@@ -20,7 +20,8 @@ class Case:
 
 CASES = {
     "ddpm_ddim": Case(
-        sliders=("value x̂ₜ", "level σₜ", "step σₛ/σₜ", "Noisy value"),
+        sliders=("value x̂ₜ", "level σₜ", "σₛ/σₜ", "Noisy value"),
+        radios=("whole axis", "close up"),
         buttons=("New draws",),
         animated=True,
     ),
