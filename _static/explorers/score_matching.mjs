@@ -8,7 +8,7 @@ import {
 export const defaults = {"sigma": 0.3, "n": 3000, "points": [-1, -0.8, 0.9, 1.1], "seed": 1};
 
 const COLOURS = ["--ex-accent", "--ex-second", "--ex-arm", "--ex-fourth"], MOST = 10000, REACH = 2.6;
-const LIMITS = { sigma: [0.1, 1.2], n: [30, MOST] };
+const LIMITS = { sigma: [0.1, 1.2], n: [32, MOST] };
 
 /** Probability that the noisy point x came from each data point. */
 export function responsibilities(x, points, sigma) {
@@ -87,7 +87,7 @@ function render({ model, el }) {
   const dials = {
     sigma: slider({ label: "noise level σ", min: LIMITS.sigma[0], max: LIMITS.sigma[1], step: 0.01, format: fixed,
       onInput: (value) => put({ sigma: value }) }),
-    n: slider({ label: "noise draws n", min: Math.log10(LIMITS.n[0]), max: Math.log10(MOST), step: 0.01,
+    n: slider({ label: "noise draws n", min: 1.5, max: Math.log10(MOST), step: 0.01,
       format: (v) => String(Math.round(10 ** v)), onInput: (value) => put({ n: Math.round(10 ** value) }) }),
   };
   const fresh = button({ icon: "New", text: "New draws", onClick: () => put({ seed: seed + 1 }) });
@@ -181,10 +181,11 @@ function render({ model, el }) {
     const { excess, irreducible, share } = paint() ?? {};
     if (share === undefined) return "";
     const weighted = number(sigma ** 2 * irreducible);
-    caption.textContent = share > 0.25
-      ? "The regression is still far from the score: there are too few draws for the noise of the targets."
+    caption.textContent = sigma ** 2 * irreducible < 0.05
+      ? "Almost every noisy point gives away which data point it came from, and with it its noise: hardly any of the loss is irreducible. What is left is the error of the bins."
+      : share > 0.25 ? "The regression is still far from the score: there are too few draws for the noise of the targets."
       : sigma < 0.25 ? `Little blur, noisy targets: nearly all of the loss is irreducible and says nothing about the fit. Times σ² it is ${weighted}.`
-        : sigma > 0.7 ? `Thick fog: the score is almost a straight line and easy to learn, but it has forgotten the data. Times σ² the irreducible part is ${weighted}.`
+        : sigma > 0.7 ? `Much blur: the score is almost a straight line and easy to learn, but it has forgotten the data. Times σ² the irreducible part is ${weighted}.`
           : `Between the lines the score passes from one data point to the next. Times σ² the irreducible part is ${weighted}, at most ½.`;
     return `σ = ${fixed(sigma)}, ${n} draws. Loss ${number(excess + irreducible)}, of which ${number(irreducible)} irreducible. ${caption.textContent}`;
   }

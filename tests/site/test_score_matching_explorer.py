@@ -174,3 +174,28 @@ def test_dragging_moves_one_point(explorer):
     assert after[2] != before[2]
     assert after[:2] + after[3:] == before[:2] + before[3:]
     assert math.isclose(value(host, "noise level σ"), 0.3)
+
+
+def test_points_far_apart_leave_nothing_irreducible(explorer):
+    host = explorer("score_matching")
+    control(host, "slider", "Point 1").press("Home")
+    control(host, "slider", "Point 4").press("End")
+    control(host, "slider", "Point 2").press("Home")
+    control(host, "slider", "Point 3").press("End")
+    control(host, "slider", "Point 2").press("ArrowRight")
+    control(host, "slider", "noise level σ").fill("0.1")
+    together = loss(host)[2]
+    assert together > 1
+    for point, presses in (("Point 2", 40), ("Point 3", 40)):
+        key = "ArrowRight" if point == "Point 2" else "ArrowLeft"
+        for _ in range(presses):
+            control(host, "slider", point).press(key)
+    assert loss(host)[2] < together / 100
+    assert "gives away" in host.inner_text()
+    assert "too few" not in host.inner_text()
+
+
+def test_draws_go_up_to_ten_thousand(explorer):
+    host = explorer("score_matching")
+    control(host, "slider", "noise draws n").press("End")
+    assert "10000" in host.inner_text()

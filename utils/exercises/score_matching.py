@@ -14,17 +14,17 @@ from utils.exercises import answer
     ask="the least value of the right objective",
     hint="By how much does s fall at the origin, and how dense are the data there?",
     mistakes={
-        "So low it gets if the kink is overlooked.": 0,
-        "At the kink s falls, it does not rise; J_I may be negative.": 1 / 2,
+        "That is the minimum if the jump is overlooked.": 0,
+        "At the jump s falls, it does not rise; J_I may be negative.": 1 / 2,
         "From θ to −θ it falls by 2θ.": -1 / 8,
         "The square is not free: it costs θ²/2.": -1,
     },
 )
 def kink():
-    """Round the kink off to -theta tanh(x / h) with a small h, by quadrature."""
+    """Round the jump off to -theta tanh(x / h) with a small h, by quadrature."""
     h = 1e-4
 
-    def mean(f):  # under the Laplace law, with x = h u near the kink
+    def mean(f):  # under the Laplace law, with x = h u near the jump
         near = integrate.quad(lambda u: h * np.exp(-h * u) * f(u), 0, 40)[0]
         return near + np.exp(-40 * h) * f(40.0)
 
@@ -62,7 +62,7 @@ def edge(k):
             1 / sigma**2 - 1
         ),
         "A score that pulls back to 0 has a negative slope.": lambda sigma: -two(sigma),
-        "In the weights stands σ², not σ.": lambda sigma: (1 / sigma - 1) / sigma**2,
+        "The weights contain σ², not σ.": lambda sigma: (1 / sigma - 1) / sigma**2,
     },
 )
 def two(sigma):
