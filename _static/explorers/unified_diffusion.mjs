@@ -148,7 +148,7 @@ function errors({ solver, process, grid }) {
 
 const WORDS = {
   VP: "VP: the scale shrinks, so that the state keeps its size.", VE: "VE: no scale, levels in geometric progression.",
-  heat: "Heat, σ = √t: all the turning happens in the last instant of its time.",
+  heat: "Heat, σ = √t: all the turning happens in the last instant of its time, yet the errors arise at high levels.",
   EDM: "EDM: time is the noise level; frozen denoisers give straight lines.", flow: "Flow matching: from 1 to 0 on straight lines.",
 };
 const HEIGHT = 500, TOP = 26, MIDDLE = 262, LOWER = 318, BASE = 464, GAP = 46, LEFT = 38, RIGHT = 10, DURATION = 3200, REACH = 2.6;
@@ -213,8 +213,9 @@ function render({ model, el }) {
     }));
     const map = curve(LATENTS.map((x, j) => [across()(x / HIGH), up(ENDS[j])]));
     map.setAttribute("class", "ex-curve ex-ghost");
+    const wanders = solver === "ancestral"; // it has no map from latents to data, and so no error
     const runs = [...past, { process, grid, solver }].map((run, i, all) => {
-      const drawn = curve(errors(run).map(([paid, size]) => [budget()(Math.log(paid)), off(size)]));
+      const drawn = curve(run.solver === "ancestral" ? [] : errors(run).map(([paid, size]) => [budget()(Math.log(paid)), off(size)]));
       drawn.setAttribute("class", i === all.length - 1 ? "ex-curve ex-run" : "ex-curve ex-past");
       return drawn;
     });
@@ -237,7 +238,8 @@ function render({ model, el }) {
       text(board.width < 560 ? "error, evaluations" : "error against evaluations", c, LOWER - 16, "start"), ...frame(c, d, LOWER, BASE),
       ...[0, -1, -2, -3].map((v) => text(v === 0 ? "1" : power(v), c - 6, off(10 ** v), "end")),
       ...[2, 5, 10, 20, 40, 80].map((v) => text(v, budget()(Math.log(v)), BASE + 15)), ...runs,
-      svg("circle", { class: "ex-leader", r: 5, cx: now[0], cy: now[1], style: "fill:currentColor", "data-error": size }));
+      ...(wanders ? [text("no error without a map", (c + d) / 2, (LOWER + BASE) / 2)]
+        : [svg("circle", { class: "ex-leader", r: 5, cx: now[0], cy: now[1], style: "fill:currentColor", "data-error": size })]));
     latent.refresh();
     paint();
   }
@@ -279,9 +281,12 @@ function render({ model, el }) {
     ownExact = carry(HIGH * z, HIGH, 0);
     for (const name of ["process", "grid", "solver", "n"]) dials[name].set({ process, grid, solver, n }[name]);
     const size = error(solver, process, grid, n);
-    verdict.textContent = `${price(solver, n)} evaluations, error ${number(size)}. Your latent ends at ${fixed(own.at(-1), 3)}, exactly at ${fixed(ownExact, 3)}.`;
+    const told = size < 1000 ? number(size) : fixed(size, 0);
+    verdict.textContent = solver === "ancestral"
+      ? `${price(solver, n)} evaluations. Your latent ends at ${fixed(own.at(-1), 3)}, with other noise elsewhere: there is no exact end to compare with.`
+      : `${price(solver, n)} evaluations, error ${told}. Your latent ends at ${fixed(own.at(-1), 3)}, exactly at ${fixed(ownExact, 3)}.`;
     const free = { "2M": " 2M never uses the time of the process: the right panel depends on the grid alone.",
-      ancestral: " Fresh noise at each step: no map from latents to data, but the same law.", Heun: "",
+      ancestral: " Fresh noise at each step: no map from latents to data, but, up to discretisation, the same distribution.", Heun: "",
       Euler: ["EDM", "flow"].includes(process) ? " Euler here is DDIM." : " Euler in this time is not DDIM." }[solver];
     caption.textContent = WORDS[process] + free;
     board.svg.setAttribute("aria-label", `Trajectories of 25 latents under ${process}, grid ${grid}, ${solver}, ${n} steps. ${verdict.textContent}`);

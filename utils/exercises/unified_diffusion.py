@@ -73,7 +73,7 @@ def subvp(B):
         "The error still has to be weighted with λ.": lambda c, d, s: (
             (s * c) ** 2 / (s**2 + c**2)
         ),
-        "It is 1 only if the wrap is made for these data.": 1,
+        "It is 1 only if the preconditioning is made for these data.": 1,
     },
 )
 def wiener(c, sigma_d, sigma):
@@ -103,7 +103,7 @@ def spread_by_hand(N, late=0):
     at=((3,), (2,), (8,)),
     hint="D is half of the state at σ = 1, a fifth of it at σ = 2, and at infinity?",
     mistakes={
-        "So it should be; a few Euler steps do not get there.": 1,
+        "That is the data's own; a few Euler steps fall short of it.": 1,
         "That is x before the last step.": lambda N: spread_by_hand(N, late=1),
         "At t = 1 the level is infinite, so there D is the mean, 0.": lambda N: (
             uniform(N) * (1 + 1 / (2 * (N - 1)))
@@ -121,23 +121,19 @@ def uniform(N):
 
 @answer(
     "ex-unified_diffusion-grid",
-    ask="the length of a step at σ = 3c over that of a step near 0",
-    at=((3.0,), (1.0,), (20.0,)),
-    hint="The error is the square of the step times half the second derivative.",
+    ask="the factor for k = 3",
+    at=((3.0,), (0.5,), (8.0,)),
+    hint="Small angles cost half their squares. Which angle covers a step of the wrong grid?",
     mistakes={
-        "The error goes with the square of the step.": lambda u: (1 + u**2) ** 1.5,
-        "Up there the path bends less, and the steps may be longer.": lambda u: (
-            (1 + u**2) ** -0.75
+        "The angles have the same sum, but their squares count.": 1,
+        "So much longer is the longest angle; the others are shorter.": lambda k: max(
+            k, 1 / k
         ),
-        "So grows the path itself; what counts is its second derivative.": lambda u: (
-            sqrt(1 + u**2)
-        ),
+        "Half of that: the mean of the two.": lambda k: k + 1 / k,
     },
 )
-def grid(u):
-    """Differentiate the path twice, by autograd, at u and at 0."""
-    at = torch.tensor([u, 0.0], dtype=torch.float64, requires_grad=True)
-    path = (1 + at**2).sqrt().sum()
-    (slope,) = torch.autograd.grad(path, at, create_graph=True)
-    (bend,) = torch.autograd.grad(slope.sum(), at)
-    return (bend[1] / bend[0]).sqrt().item()
+def grid(k):
+    """Walk over many steps of the wrong grid and add up the squares of the angles."""
+    guess = np.linspace(0, np.pi / 2, 4001)
+    angles = np.diff(np.arctan2(k * np.sin(guess), np.cos(guess)))
+    return 4000 * (angles**2).sum() / (np.pi / 2) ** 2
