@@ -98,20 +98,22 @@ export function distance(process, points, t, w, m1, m2) {
   return { W1, floor };
 }
 
-/** Ranks, and the correlation of two rows of ranks. */
-export function ranks(values) {
-  const order = Array.from(values.keys()).sort((i, j) => values[i] - values[j]), rank = new Float64Array(values.length);
-  order.forEach((k, i) => { rank[k] = i; });
-  return rank;
-}
+/** Correlation of the places at two times, of the particles. */
 export function correlation(a, b) {
-  const middle = (a.length - 1) / 2;
-  let both = 0, own = 0;
-  for (let i = 0; i < a.length; i++) {
-    both += (a[i] - middle) * (b[i] - middle);
-    own += (a[i] - middle) ** 2;
+  const n = a.length, mean = (row) => row.reduce((sum, v) => sum + v, 0) / n, [A, B] = [mean(a), mean(b)];
+  let both = 0, first = 0, second = 0;
+  for (let i = 0; i < n; i++) {
+    both += (a[i] - A) * (b[i] - B);
+    first += (a[i] - A) ** 2;
+    second += (b[i] - B) ** 2;
   }
-  return both / own;
+  return both / Math.sqrt(first * second);
+}
+
+/** The same of the forward process, exactly: x_u = (s_u / s_t) x_t and independent noise. */
+export function forwardCorrelation(process, t, u, w, m1, m2) {
+  const early = PROCESSES[process](t), late = PROCESSES[process](u), spread = VAR + w * (1 - w) * (m2 - m1) ** 2;
+  return Math.sqrt((spread + early.sigma ** 2) / (spread + late.sigma ** 2));
 }
 
 const EDGE = 3, BINS = 60, LENGTH = 7000;
@@ -119,15 +121,15 @@ const EDGE = 3, BINS = 60, LENGTH = 7000;
 const TOP = 12, FLOOR = 300, CEILING = 338, GROUND = 428, HEIGHT = 464, LEFT = 30, RIGHT = 10;
 
 function render({ model, el }) {
-  let c, n, t, w, m1, m2, process, seed, z, paths, startRanks, picture, hover = null, spoken = 0;
+  let c, n, t, w, m1, m2, process, seed, z, paths, picture, hover = null, spoken = 0;
   const put = setter(model);
   const dial = (label, name, step, format = fixed) => slider({
     label, min: LIMITS[name][0], max: LIMITS[name][1], step, format, onInput: (value) => put({ [name]: value }) });
   const dials = {
     c: dial("noise c", "c", 0.05), t: dial("look at time t", "t", 0.01),
-    n: slider({ label: "steps N", min: Math.log10(5), max: Math.log10(400), step: 0.01, format: (v) => Math.round(10 ** v),
+    n: slider({ label: "steps N", min: Math.log10(5), max: Math.log10(400), step: Math.log10(80) / 190, format: (v) => Math.round(10 ** v),
       onInput: (v) => put({ n: Math.round(10 ** v) }) }),
-    w: dial("weight of ring", "w", 0.01),
+    w: dial("weight of first hump", "w", 0.01),
   };
   const pick = segmented({ label: "Process", options: Object.keys(PROCESSES), onChange: (value) => put({ process: value }) });
   const fresh = button({ icon: "New", text: "New noise", onClick: () => put({ seed: seed + 1 }) });
@@ -246,16 +248,18 @@ function render({ model, el }) {
   }
 
   function words(time, y, now) {
-    const { W1, floor } = distance(process, y, time, w, m1, m2), memory = correlation(startRanks, ranks(y)), off = W1 > 3 * floor;
+    const { W1, floor } = distance(process, y, time, w, m1, m2), off = W1 > 3 * floor, later = Math.min(1, time + 0.2);
+    const memory = correlation(y, snapshot(later)), forward = forwardCorrelation(process, time, later, w, m1, m2);
     badge.textContent = c === 0 ? "c = 0: the ODE" : c === 1 ? "c = 1: the time reversal" : `c = ${fixed(c)}`;
     badge.classList.toggle("ex-alarm", off);
-    why.textContent = `distance to pₜ ${fixed(W1, 3)}, of exact draws ${fixed(floor, 3)}; rank correlation with the start ${fixed(memory)}`;
+    why.textContent = `distance to pₜ ${fixed(W1, 3)} (exact draws: ${fixed(floor, 3)}); `
+      + `correlation with the place at t = ${fixed(later)}: ${fixed(memory)} (forward: ${fixed(forward)})`;
     coefficients.textContent = `t = ${fixed(time)}: f = ${number(now.f)}, g² = ${number(now.g2)}, s = ${number(now.s)}, σ = ${number(now.sigma)}`;
     caption.textContent = off ? "Too few steps: the histogram misses the curve. With more noise it takes more of them."
       : c === 0 ? "No fresh noise. Paths never cross, the colours stay sorted, and each place in the noise has its own place in the data."
-        : c === 1 ? "The film of the forward process, run backwards: the right cloud at every time, and the right company of any two times."
-          : c < 1 ? "Same cloud, smoother paths than those of the forward process; they remember too well where they started."
-            : "Same cloud, rougher paths than those of the forward process; they forget too quickly where they started.";
+        : c === 1 ? "The film of the forward process, run backwards: the right cloud at every time, and the right correlation of any two times."
+          : c < 1 ? "Same cloud, smoother paths than those of the forward process; they remember too well where they came from."
+            : "Same cloud, rougher paths than those of the forward process; they forget too quickly where they came from.";
     return W1;
   }
 
@@ -269,11 +273,11 @@ function render({ model, el }) {
       z = normals(seed, (LIMITS.n[1] + 1) * PARTICLES);
     }
     paths = walkBack(process, n, c, w, m1, m2, z, PARTICLES);
-    startRanks = ranks(paths.subarray(0, PARTICLES));
     for (const [name, v] of Object.entries({ c, t, w, n: Math.log10(n) })) dials[name].set(v);
     pick.set(process);
     layout();
     film.refresh();
+    words(t, snapshot(t), PROCESSES[process](t));
     const said = `${badge.textContent}, ${process}, ${n} steps: ${why.textContent}. ${caption.textContent}`;
     board.svg.setAttribute("aria-label", `The density of the noising process over time, ${SHOWN} reverse paths across it, and a histogram `
       + `of ${PARTICLES} particles at one time. ${said}`);

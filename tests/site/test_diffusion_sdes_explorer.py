@@ -139,20 +139,43 @@ def test_distance_has_the_size_of_chance_for_exact_draws(call):
 
 def number_after(host, words):
     text = host.locator(".ex-ways").inner_text().replace("−", "-")
-    return float(text.split(words)[1].split()[0].rstrip(",;."))
+    return float(text.split(words)[1].split()[0].rstrip(",;.)"))
+
+
+def test_the_forward_correlation_is_that_of_forward_paths(call):
+    where, n = (0.3, -1.0, 1.0), 200_000
+    generator = torch.Generator().manual_seed(6)
+    for name, process in PROCESSES.items():
+        x_t = law(*where).sample(n, generator=generator)[:, 0]
+        seen, clock = [], 0.0
+        for t in (0.2, 0.45):
+            now = float(process.sigma(torch.tensor(t, dtype=torch.float64))) ** 2
+            noise = torch.randn(n, dtype=torch.float64, generator=generator)
+            x_t, clock = x_t + (now - clock) ** 0.5 * noise, now
+            seen.append(x_t.numpy())
+        got = call("diffusion_sdes", "forwardCorrelation", [[name, 0.2, 0.45, *where]])
+        assert got[0] == pytest.approx(np.corrcoef(seen)[0, 1], abs=0.01), name
 
 
 def test_the_cloud_stays_and_the_memory_goes(explorer):
     host = explorer("diffusion_sdes")
-    control(host, "slider", "steps N").fill("2.6")
+    control(host, "slider", "steps N").press("End")
+    assert "400" in control(host, "slider", "steps N").get_attribute("aria-valuetext")
     memory = {}
     for c in ("0", "1", "2"):
         control(host, "slider", "noise c").fill(c)
         assert host.locator(".ex-alarm").count() == 0, c
-        memory[c] = number_after(host, "with the start ")
-    assert memory["0"] > 0.99
-    assert abs(memory["1"]) < 0.2
-    assert abs(memory["2"]) < 0.2
+        memory[c] = number_after(host, "t = 0.25: ")
+    forward = number_after(host, "(forward: ")
+    assert memory["0"] > forward + 0.1
+    assert abs(memory["1"] - forward) < 0.1
+    assert memory["2"] < forward - 0.1
+
+
+def test_the_drawing_is_described_from_the_start(explorer):
+    host = explorer("diffusion_sdes")
+    said = host.locator("svg[aria-label]").first.get_attribute("aria-label")
+    assert "c = 1: the time reversal, VP, 100 steps: distance to" in said
 
 
 def test_few_steps_miss_the_curve(explorer):

@@ -30,7 +30,7 @@ CASES = {
             "noise c",
             "look at time t",
             "steps N",
-            "weight of ring",
+            "weight of first hump",
             "First hump",
             "Second hump",
         ),

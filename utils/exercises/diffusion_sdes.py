@@ -37,7 +37,7 @@ def equilibrium(c):
             2 * t / (1 - t) ** 3
         ),
         "The derivative of σ² is 2σ times that of σ.": lambda t: t / (1 - t),
-        "So the variance grows, but the drift takes a part of it away.": lambda t: (
+        "That is how the variance grows; the drift takes a part of it away, and g² makes up for that.": lambda t: (
             2 * t
         ),
     },
