@@ -283,7 +283,7 @@ function render({ model, el }) {
     const size = error(solver, process, grid, n);
     const told = size < 1000 ? number(size) : fixed(size, 0);
     verdict.textContent = solver === "ancestral"
-      ? `${price(solver, n)} evaluations. Your latent ends at ${fixed(own.at(-1), 3)}, with other noise elsewhere: there is no exact end to compare with.`
+      ? `${price(solver, n)} evaluations. With this noise your latent ends at ${fixed(own.at(-1), 3)}.`
       : `${price(solver, n)} evaluations, error ${told}. Your latent ends at ${fixed(own.at(-1), 3)}, exactly at ${fixed(ownExact, 3)}.`;
     const free = { "2M": " 2M never uses the time of the process: the right panel depends on the grid alone.",
       ancestral: " Fresh noise at each step: no map from latents to data, but, up to discretisation, the same distribution.", Heun: "",
