@@ -103,6 +103,16 @@ def overflow(page) -> list[str]:
     )
 
 
+def displays(page) -> list[str]:
+    """On a phone at most three displays of a page are so wide that they scroll."""
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("div.math")].filter(
+          e => e.scrollWidth > e.clientWidth + 1 && !e.closest("dl.py")
+        ).map(e => e.id || e.textContent.slice(0, 60))"""
+    )
+    return [f"{len(wide)} displays scroll: {', '.join(wide)}"] * (len(wide) > 3)
+
+
 def fading(page) -> list[str]:
     """What scrolls sideways shows it by a fading edge."""
     return page.evaluate(
@@ -238,7 +248,7 @@ def phone(page) -> list[str]:
           requestAnimationFrame(() => requestAnimationFrame(done));
         })"""
     )
-    wrong = overflow(page) + punctuation(page) + fading(page)
+    wrong = overflow(page) + displays(page) + punctuation(page) + fading(page)
     menu = page.locator("#pst-primary-sidebar-modal")
     wrong += ["the menu is open from the start"] * menu.is_visible()
     page.locator(".primary-toggle:visible").first.click()

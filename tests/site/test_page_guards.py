@@ -129,6 +129,16 @@ def test_a_formula_cut_off_on_a_phone_is_caught(planted):
     assert "this is cut off and does not scroll: " in problem
 
 
+def test_four_displays_that_scroll_are_caught(planted):
+    wide = '<div class="math"><span style="flex: none; width: 900px">x</span></div>'
+    _, opened = planted(3 * wide + '<div class="math" id="fourth">x</div>')
+    page = opened(width=390)
+    assert page_rules.displays(page) == []
+    page.evaluate("document.querySelector('#fourth').style.paddingLeft = '900px'")
+    (problem,) = page_rules.displays(page)
+    assert problem.startswith("4 displays scroll: ")
+
+
 def test_what_scrolls_without_showing_it_is_caught(planted):
     wide = '<div style="width: 900px">wide</div>'
     _, opened = planted(f'<div id="bare" style="overflow-x: auto">{wide}</div>')
