@@ -18,6 +18,9 @@ from utils.poisson import poisson_pmf
     mistakes={
         "With this mean the probability of none is 99 %.": lambda p: -log(p),
         "Those are minutes; a minute brings two visits.": lambda p: -log(1 - p) / 2,
+        "With this mean at least one visit has a probability of 1 % only.": lambda p: (
+            1 - p
+        ),
         "The logarithm belongs to base e, not to base 10.": lambda p: -log10(1 - p),
     },
 )
@@ -41,6 +44,9 @@ def least_stock(mu, sure):
             least_stock(mu, 0.99) + 1
         ),
         "On many days more packs than the mean are asked for.": lambda mu: mu,
+        "That is the common store of ten shops; one shop is judged here.": lambda mu: (
+            least_stock(10 * mu, 0.99)
+        ),
     },
 )
 def milk(mu):
