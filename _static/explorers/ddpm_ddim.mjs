@@ -52,14 +52,14 @@ export function prices(x, st, ss) {
 /** What there is to see, in words: which of the normal laws are close to the exact step, by their prices. */
 export function verdict(x, st, ss) {
   const { r, variances } = kernel(x, st, ss), cost = prices(x, st, ss);
-  if (cost[2] > CLOSE) return "The exact step shows two pictures at once. No normal law can, whatever its variance.";
+  if (cost[2] > CLOSE) return "The exact step is a mixture from two pictures, and no normal law has its shape, whatever the variance.";
   const off = [0, 1].filter((i) => cost[i] > CLOSE)
     .map((i) => `the ${NAMES[i]} variance is ${fixed(variances[i] / variances[2])} times`);
   if (off.length) {
     return `Nearly normal, but ${off.join(" and ")} the exact one. The ${NAMES[cost[0] < cost[1] ? 0 : 1]} one is cheaper.`;
   }
   return Math.min(...r) > 0.05 ? "Two pictures are possible, yet so short a step is nearly normal: all three bells are close."
-    : "One picture is behind this value, and all three bells are close.";
+    : "One picture is almost surely behind this value, and all three bells are close.";
 }
 
 /** Density of the noise given x_t = x. */

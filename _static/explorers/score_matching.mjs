@@ -182,7 +182,7 @@ function render({ model, el }) {
     if (share === undefined) return "";
     const weighted = number(sigma ** 2 * irreducible);
     caption.textContent = sigma ** 2 * irreducible < 0.05
-      ? "Almost every noisy point gives away which data point it came from, and with it its noise: hardly any of the loss is irreducible. What is left is the error of the bins."
+      ? "Almost every noisy point gives away the place it came from, and with it its noise: hardly any of the loss is irreducible. What is left is the error of the bins."
       : share > 0.25 ? "The regression is still far from the score: there are too few draws for the noise of the targets."
       : sigma < 0.25 ? `Little blur, noisy targets: nearly all of the loss is irreducible and says nothing about the fit. Times σ² it is ${weighted}.`
         : sigma > 0.7 ? `Much blur: the score is almost a straight line and easy to learn, but it has forgotten the data. Times σ² the irreducible part is ${weighted}.`

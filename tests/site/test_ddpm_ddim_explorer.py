@@ -123,7 +123,7 @@ def test_words_agree_with_the_prices(call):
     said, costs = call(SLUG, "verdict", cases), call(SLUG, "prices", cases)
     for words, (small, large, exact) in zip(said, costs, strict=True):
         assert ("all three bells are close" in words) == (max(small, large) <= 0.02)
-        assert ("two pictures at once" in words) == (exact > 0.02)
+        assert ("a mixture from two pictures" in words) == (exact > 0.02)
         if "Nearly normal" in words:
             cheaper = "small" if small < large else "large"
             assert f"The {cheaper} one is cheaper." in words
