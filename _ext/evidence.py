@@ -125,14 +125,19 @@ def kind_of(check: dict) -> str:
     return kind
 
 
+def groups(checks: list[dict]) -> dict[tuple[str, str], list[dict]]:
+    """The checks of one equation by kind and tolerance, as they are told."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for check in sorted(checks, key=lambda check: KINDS.index(kind_of(check))):
+        found.setdefault((kind_of(check), check["tolerance"]), []).append(check)
+    return found
+
+
 def words(checks: list[dict]) -> str:
     """All checks of one equation in one sentence of html, its subject left out."""
-    groups: dict[tuple[str, str], list[dict]] = {}
-    for check in sorted(checks, key=lambda check: KINDS.index(kind_of(check))):
-        key = kind_of(check), check["tolerance"]
-        groups.setdefault(key, []).append(check)
-    told = [clause(*key, group) for key, group in groups.items()]
-    first = next(iter(groups))[0]
+    grouped = groups(checks)
+    told = [clause(*key, group) for key, group in grouped.items()]
+    first = next(iter(grouped))[0]
     parts = [
         ("holds: " if first == "holds" else "holds ") + escape("; ".join(told), False)
     ]
@@ -143,6 +148,35 @@ def words(checks: list[dict]) -> str:
     for blind in dict.fromkeys(filter(None, (c.get("blind") for c in checks))):
         parts.append(f"it does not see 10 %: {escape(readable(blind), False)}")
     return "; ".join(parts)
+
+
+def sees(checks: list[dict]) -> str:
+    """Errors that checks of one equation would see, one for each tolerance; of ``holds`` nothing is known.
+
+    Either side of a check that passes is within the tolerance of the other, so what is off by more than twice
+    as much cannot pass. A relative error is one of the larger value.
+    """
+
+    def twice(match):
+        size = 2 * float(match["size"])
+        # a relative error of 10 % is seen by every check that is not blind
+        return f"{match['rtol']}{min(size, 0.1) if match['rtol'] else size:g}"
+
+    sizes: dict[str, list[str]] = {}
+    for kind, tolerance in groups(checks):
+        if kind == "holds":
+            continue
+        double = re.sub(
+            r"(?P<rtol>(?:rtol )?)(?P<size>\d[\d.]*(?:e-?\d+)?)", twice, tolerance
+        )
+        if kind == "equal":
+            what, size = "an error of ", closeness(double).removeprefix("to ")
+        else:
+            what = f"{'a mean' if kind == 'sampled' else 'an order'} off by "
+            size = readable(double.split()[-1])
+        sizes.setdefault(what, []).append(size)
+    told = (what + ", ".join(dict.fromkeys(all_)) for what, all_ in sizes.items())
+    return "; ".join(told).replace("an error of exactly", "any error")
 
 
 def plain(html: str) -> str:

@@ -53,6 +53,12 @@ FIRST = (
 # a group of one letter in the MathML, which says nothing more than the letter
 LONE = re.compile(r"<mrow[^<>]*>(<(m[ino])\b[^<>]*>[^<>]*</\2>)</mrow>")
 
+# a gap in the MathML, which nobody hears, where it is not the base of a script
+GAP = re.compile(
+    r"(<m(?:su[bp]|subsup|under|over|underover|frac|root)\b[^<>]*>)?"
+    r"<mstyle[^<>]*><mspace[^<>]*></mspace></mstyle>"
+)
+
 
 def folder() -> Path:
     """Where the pinned package keeps MathJax.
@@ -103,6 +109,7 @@ def chtml(tex: str, display: bool = False) -> str:
     if "data-mjx-error" in html:
         why = html.split('data-mjx-error="', 1)[1].split('"', 1)[0]
         raise ExtensionError(f"MathJax cannot set {tex!r}: {why}")
+    html = GAP.sub(lambda gap: gap[0] if gap[1] else "", html)
     return LONE.sub(r"\1", html)
 
 

@@ -7,6 +7,7 @@ import pytest
 from docutils import nodes
 
 import chapters
+from utils import checks as utils_check
 
 
 def check(method, tolerance, count, *rivals, blind=""):
@@ -68,6 +69,40 @@ SENTENCES = {
 @pytest.mark.parametrize(("checks", "sentence"), SENTENCES.values(), ids=SENTENCES)
 def test_checks_are_told_in_words(checks, sentence):
     assert evidence.words(checks) == sentence
+
+
+SIGHTS = {
+    "": [check("holds", "within a factor 5, p > 1e-4", 4, "h")],
+    "any error": [check("equal", "exact", 12)],
+    "an error of 2·10⁻¹⁴": [check("equal", "atol 1e-14", 25)],
+    "an error of 0.6 %": [check("equal", "rtol 0.003", 1)],
+    "an error of 10 %": [check("equal", "rtol 0.06", 1)],
+    "an error of 4·10⁻¹⁰ relative (2·10⁻¹² near 0)": [
+        check("equal", "rtol 2e-10 atol 1e-12", 3)
+    ],
+    "a mean off by 1.2": [check("sampled", "4 s.e., resolves 0.6", 20000, "a")],
+    "an order off by 0.01": [check("order -0.5", "slope within 0.005", 3)],
+    "an error of 2·10⁻⁹, 2 %; an order off by 0.1": [
+        check("order 2", "slope within 0.05", 3),
+        check("equal", "atol 1e-09", 4),
+        check("equal", "rtol 0.01", 4),
+        check("equal", "atol 1e-09", 5),
+    ],
+}
+
+
+@pytest.mark.parametrize(("sentence", "checks"), SIGHTS.items())
+def test_what_would_be_seen_is_twice_the_tolerance(sentence, checks):
+    assert evidence.sees(checks) == sentence
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_check_sees_what_it_is_said_to_see(sign):
+    """The other side may be off by the tolerance, in the direction of the error."""
+    got, tolerance = 1 + sign * 0.999 * 1e-3, 1e-3
+    utils_check.equal("eq-a-b", got, 1.0, atol=tolerance)
+    with pytest.raises(AssertionError):
+        utils_check.equal("eq-a-b", got, 1.0 + sign * 2 * tolerance, atol=tolerance)
 
 
 def test_an_unknown_kind_is_named():

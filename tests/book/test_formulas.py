@@ -51,3 +51,10 @@ def test_a_package_that_is_not_the_official_one_is_refused(monkeypatch):
 def test_a_group_of_one_letter_is_the_letter():
     assert "<msub><mi>x</mi><mi>n</mi></msub>" in chtml("x_{n}")
     assert "<mrow" in chtml("x_{n+1}"), "a group of several stays one"
+
+
+def test_a_gap_is_seen_and_not_heard():
+    html = chtml(r"x\,y")
+    assert "<mjx-mspace" in html
+    assert "<mi>x</mi><mi>y</mi>" in html
+    assert "<msup><mstyle" in chtml(r"\,^2"), "a base stays"
