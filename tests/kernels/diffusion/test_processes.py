@@ -280,7 +280,9 @@ def test_derivatives_pass_through_the_curves():
 
 
 def test_noise_beyond_all_numbers_is_refused():
-    with pytest.raises(ValueError, match=r"^beta_d must be < 400, or exp"):
+    with pytest.raises(
+        ValueError, match=r"^beta_d must be < 400, or exp\(B\) overflows, got 2000"
+    ):
         vp(0.1, 2000.0)
     strong = vp(300.0, 390.0)
     assert strong.f(1.0).isfinite()
