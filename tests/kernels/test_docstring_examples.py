@@ -6,10 +6,9 @@ import re
 import types
 
 import pytest
-from test_common import KERNELS, MODULES, section
+from test_common import MODULES, each_kernel, section
 
-# The list shrinks: modules whose functions wait for their examples.
-WAITING = tuple(m for m in MODULES if m.startswith("utils.diffusion."))
+WIDEST = 80  # what fits the column of its page
 
 
 def faults(module) -> str:
@@ -34,15 +33,12 @@ def lacks(name: str, example: str) -> str:
     return ""
 
 
-WIDEST = 80  # what fits the column of its page
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run_as_printed(name):
     assert faults(importlib.import_module(name)) == ""
 
 
-@pytest.mark.parametrize("name", [k for k in KERNELS if not k.startswith(WAITING)])
+@each_kernel
 def test_a_function_has_an_example(name):
     example = section(name, "Examples").rstrip()
     assert lacks(name.rsplit(".", 1)[1], example) == ""

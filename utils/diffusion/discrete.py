@@ -55,6 +55,11 @@ def linear_betas(
     References
     ----------
     Ho et al. 2020, section 4.
+
+    Examples
+    --------
+    >>> linear_betas(3, lo=0.25, hi=0.75).tolist()
+    [0.25, 0.5, 0.75]
     """
     T, lo, hi = integer("T", T, 1), real("lo", lo), real("hi", hi)
     for name, value in (("lo", lo), ("hi", hi)):
@@ -91,6 +96,11 @@ def cosine_alpha_bar(
     References
     ----------
     Nichol and Dhariwal 2021, equation 17.
+
+    Examples
+    --------
+    >>> [round(share, 4) for share in cosine_alpha_bar(4).tolist()]
+    [0.847, 0.4938, 0.1443, 0.0001]
     """
     T, offset = integer("T", T, 1), positive("offset", offset, zero=True)
     beta_clip = real("beta_clip", beta_clip)
@@ -125,6 +135,11 @@ def alpha_bar_to_sigma(
     References
     ----------
     Song, Meng and Ermon 2021, section 4.3.
+
+    Examples
+    --------
+    >>> alpha_bar_to_sigma(torch.tensor([0.5, 0.2])).tolist()
+    [1.0, 2.0]
     """
     wide = numbers("alpha_bar", alpha_bar)
     require((wide > 0) & (wide <= 1), "alpha_bar must be in (0, 1]", wide)
@@ -164,6 +179,13 @@ def posterior(
     References
     ----------
     Ho et al. 2020, equation 7.
+
+    Examples
+    --------
+    >>> x_0, x_t = torch.tensor([[1.0]]), torch.tensor([[0.0]])
+    >>> mean, var = posterior(x_0, x_t, alpha_bar_s=0.8, alpha_bar_t=0.2)
+    >>> round(mean.item(), 4), round(var.item(), 4)
+    (0.8385, 0.1875)
     """
     x_0, x_t = states(x_0=x_0, x_t=x_t)
     alpha_bar_s = level("alpha_bar_s", alpha_bar_s, x_t)
@@ -217,6 +239,14 @@ def vlb_terms(
     References
     ----------
     Ho et al. 2020, equation 8; Kingma et al. 2021, section 4.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x_0, generator = torch.ones(1000, 1), torch.Generator().manual_seed(0)
+    >>> terms = vlb_terms(D, x_0, torch.tensor([2.0, 1.0]), generator=generator)
+    >>> bool(abs(terms - 0.3) < 0.05)
+    True
     """
     require(
         state("x_0", x_0).numel() > 0,

@@ -67,6 +67,11 @@ def karras(
     References
     ----------
     Karras et al. 2022, equation 5.
+
+    Examples
+    --------
+    >>> [round(sigma, 4) for sigma in karras(3, 0.01, 4.0, rho=2.0).tolist()]
+    [4.0, 1.1025, 0.01, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     rho = positive("rho", rho)
@@ -104,6 +109,11 @@ def geometric(
     References
     ----------
     Song and Ermon 2019, section 4.
+
+    Examples
+    --------
+    >>> [round(sigma, 4) for sigma in geometric(3, 0.01, 1.0).tolist()]
+    [1.0, 0.1, 0.01, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     logs = _ramp(n, math.log(sigma_max), math.log(sigma_min))
@@ -144,6 +154,12 @@ def uniform_t(
     References
     ----------
     Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import flow
+    >>> [round(sigma, 4) for sigma in uniform_t(flow(), 3, 0.25, 4.0).tolist()]
+    [4.0, 1.0, 0.25, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     low = reached("sigma_min", sigma_min, process)
@@ -185,6 +201,13 @@ def ddpm_strided(
     References
     ----------
     Song, Meng and Ermon 2021, appendix D.2.
+
+    Examples
+    --------
+    >>> ddpm_strided(torch.tensor([0.25, 0.5, 1.0, 2.0]), 2).tolist()
+    [1.0, 0.25, 0.0]
+    >>> ddpm_strided(torch.tensor([0.25, 0.5, 1.0, 2.0]), 2, "linspace").tolist()
+    [2.0, 0.25, 0.0]
     """
     sigmas, S = positives("sigmas", vector("sigmas", sigmas)), integer("S", S, 1)
     rise = sigmas.diff() > 0

@@ -277,6 +277,12 @@ def reference_mixture() -> GaussianMixture:
     References
     ----------
     The book's own; its denoiser is the minimiser in Karras et al. 2022, equation 2.
+
+    Examples
+    --------
+    >>> mean, cov = reference_mixture().mean_cov()
+    >>> [round(m, 4) for m in mean.tolist()]
+    [0.17, 0.16]
     """
     return GaussianMixture(
         torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64),
@@ -305,6 +311,12 @@ def song_ermon_mixture() -> GaussianMixture:
     References
     ----------
     Song and Ermon 2019, section 3.2.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[-5.0, -5.0], [5.0, 5.0]])
+    >>> song_ermon_mixture().responsibilities(x).round().tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     weights = torch.tensor([0.2, 0.8], dtype=torch.float64)
     means = torch.tensor([[-5.0, -5.0], [5.0, 5.0]], dtype=torch.float64)
@@ -335,6 +347,13 @@ def eight_gaussians(r: float = 1.0, sd: float = 0.05) -> GaussianMixture:
     References
     ----------
     Metz et al. 2017, for the ring; its denoiser is the minimiser in Karras et al. 2022, equation 2.
+
+    Examples
+    --------
+    >>> ring, x = eight_gaussians(r=1.0, sd=0.05), torch.tensor([[1.2, 0.0]])
+    >>> D_x = ring.denoise(x, sigma=0.05)
+    >>> round(D_x[0, 0].item(), 4)
+    1.1
     """
     r, sd = positive("r", r, zero=True), positive("sd", sd, zero=True)
     angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)

@@ -170,6 +170,12 @@ def edm(sigma_data: float = 0.5) -> Precond:
     References
     ----------
     Karras et al. 2022, table 1 and appendix B.6.
+
+    Examples
+    --------
+    >>> p = edm(sigma_data=0.5)
+    >>> round(p.c_skip(0.5).item(), 4), round(p.weight(0.5).item(), 4)
+    (0.5, 8.0)
     """
     sigma_data = positive("sigma_data", sigma_data)
 
@@ -211,6 +217,12 @@ def eps_vp(M: int = 1000) -> Precond:
     References
     ----------
     Karras et al. 2022, table 1; Ho et al. 2020, equation 12.
+
+    Examples
+    --------
+    >>> p = eps_vp()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item()
+    (1.0, -2.0)
     """
     M, beta_min, beta_d = integer("M", M, 2), 0.1, 19.9
 
@@ -241,6 +253,12 @@ def score_ve() -> Precond:
     References
     ----------
     Karras et al. 2022, table 1; Song and Ermon 2019, equation 5.
+
+    Examples
+    --------
+    >>> p = score_ve()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item(), p.c_noise(2.0).item()
+    (1.0, 2.0, 0.0)
     """
     return Precond(
         c_skip=torch.ones_like,
@@ -266,6 +284,12 @@ def v_pred() -> Precond:
     References
     ----------
     Salimans and Ho 2022, section 4.
+
+    Examples
+    --------
+    >>> p = v_pred()
+    >>> round(p.c_skip(2.0).item(), 4), round(p.c_out(2.0).item(), 4)
+    (0.2, -0.8944)
     """
     return Precond(
         c_skip=lambda sigma: 1 / (1 + sigma**2),
@@ -291,6 +315,12 @@ def flow_pred() -> Precond:
     References
     ----------
     Liu et al. 2023, equation 1; Lipman et al. 2023, section 4.
+
+    Examples
+    --------
+    >>> p = flow_pred()
+    >>> p.c_skip(1.0).item(), p.c_out(1.0).item()
+    (0.5, -0.5)
     """
     return Precond(
         c_skip=lambda sigma: 1 / (1 + sigma),
@@ -324,6 +354,12 @@ def x0_pred(sigma_data: float = 0.5) -> Precond:
     References
     ----------
     Salimans and Ho 2022, section 4.
+
+    Examples
+    --------
+    >>> p = x0_pred()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item()
+    (0.0, 1.0)
     """
     sigma_data = positive("sigma_data", sigma_data)
     return Precond(

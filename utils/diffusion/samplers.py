@@ -111,6 +111,14 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
     References
     ----------
     Song, Meng and Ermon 2021, equation 13; Karras et al. 2022, algorithm 1 without its lines 6 to 8.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in euler(D, x, sigmas).flatten().tolist()]
+    [0.3, -0.6]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -148,6 +156,14 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
     References
     ----------
     Karras et al. 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in heun(D, x, sigmas).flatten().tolist()]
+    [0.325, -0.65]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -185,6 +201,14 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver, 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in midpoint(D, x, sigmas).flatten().tolist()]
+    [0.32, -0.639]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -226,6 +250,14 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in dpmpp_2s(D, x, sigmas).flatten().tolist()]
+    [0.314, -0.628]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -268,6 +300,14 @@ def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 2.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in dpmpp_2m(D, x, sigmas).flatten().tolist()]
+    [0.3, -0.6]
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
     last = None
@@ -313,6 +353,14 @@ def rk4_logsigma(
     References
     ----------
     Hairer, Norsett and Wanner 1993, section II.1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.5])
+    >>> [round(v, 2) for v in rk4_logsigma(D, x, sigmas).flatten().tolist()]
+    [0.5, -1.0]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -377,6 +425,16 @@ def ancestral(
     ----------
     Ho et al. 2020, algorithm 2; Song, Meng and Ermon 2021, equations 12 and 16; Song et al. 2021,
     appendix E.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = ancestral(D, x, sigmas, eta=0.0, generator=generator)
+    >>> torch.allclose(same, euler(D, x, sigmas))
+    True
     """
     D, sigmas = model("D", D, state("x", x)), levels("sigmas", sigmas)
     eta, kinds = positive("eta", eta, zero=True), ("posterior", "vp", "ve")
@@ -440,6 +498,16 @@ def edm_stochastic(
     References
     ----------
     Karras et al. 2022, algorithm 2.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = edm_stochastic(D, x, sigmas, generator=generator)
+    >>> torch.allclose(same, heun(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
     S_churn, S_min = positive("S_churn", S_churn, True), positive("S_min", S_min, True)
@@ -495,6 +563,17 @@ def euler_maruyama(
     References
     ----------
     Song et al. 2021, equation 6; Anderson 1982.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import flow
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> ts = torch.tensor([0.75, 0.5, 0.25])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = euler_maruyama(D, x, ts, flow(), c=0.0, generator=generator)
+    >>> torch.allclose(same, ode_general(D, x, ts, flow(), solver="euler"))
+    True
     """
     D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process)
     c = positive("c", c, zero=True)
@@ -549,6 +628,16 @@ def ode_general(
     References
     ----------
     Karras et al. 2022, algorithm 1 and equation 4.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import ve_linear
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.5])
+    >>> same = ode_general(D, x, sigmas, ve_linear())
+    >>> torch.allclose(same, heun(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process, rising=True)
     require(solver in ("euler", "heun"), "solver must be euler or heun", solver)
@@ -609,6 +698,16 @@ def predictor_corrector(
     References
     ----------
     Song et al. 2021, algorithm 2, with the corrector of algorithm 4.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> last = predictor_corrector(D, x, sigmas, n_corr=0, generator=generator)
+    >>> torch.allclose(last, euler(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
     snr, n_corr = positive("snr", snr), integer("n_corr", n_corr, 0)
@@ -666,6 +765,14 @@ def langevin(
     References
     ----------
     Song and Ermon 2019, equation 4; Roberts and Tweedie 1996.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.zeros(5000, 1)
+    >>> x = langevin(torch.neg, x, step=0.5, n_steps=50, generator=generator)
+    >>> bool(abs(x.var() - 1 / (1 - 0.5 / 4)) < 0.1)
+    True
     """
     score = model("score", score, state("x", x))
     step, n_steps = positive("step", step), integer("n_steps", n_steps, 1)
@@ -715,6 +822,15 @@ def annealed_langevin(
     References
     ----------
     Song and Ermon 2019, algorithm 1.
+
+    Examples
+    --------
+    >>> score = lambda x, sigma: -x / sigma**2
+    >>> x, sigmas = torch.zeros(5000, 1), torch.tensor([1.0, 0.1])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = annealed_langevin(score, x, sigmas, 0.005, 50, generator=generator)
+    >>> round(x.std().item(), 1)
+    0.1
     """
     score, sigmas = (
         model("score", score, state("x", x)),
