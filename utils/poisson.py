@@ -51,9 +51,9 @@ def poisson_pmf(
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Poisson law at any size of counts and mean.
 
-    .. math:: P(N=n) = e^{-\mu}\,\frac{\mu^n}{n!}
-              = \frac{1}{\sqrt{2\pi n}}\; e^{-\delta(n) - D}, \qquad
-              D = n\log\frac n\mu - n + \mu = n\,k_3\Bigl(\frac\mu n\Bigr)
+    .. math:: & P(N=n) = e^{-\mu}\,\frac{\mu^n}{n!}
+              = \frac{1}{\sqrt{2\pi n}}\; e^{-\delta(n) - D}, \\
+              & D = n\log\frac n\mu - n + \mu = n\,k_3\Bigl(\frac\mu n\Bigr)
 
     The first form below 40, to a relative error of 3e-14; from there on Loader's, in which nothing large is
     subtracted: ``delta`` is the error of Stirling's formula, ``D`` the divergence of two Poisson laws.
@@ -242,8 +242,8 @@ def simulate_by_counts(
 ) -> tuple[Float[np.ndarray, "{n_paths} k"], Int[np.ndarray, " {n_paths}"]]:
     r"""The same law by another way: first the number of arrivals, then where they are.
 
-    .. math:: N \sim \mathrm{Poisson}(\lambda t), \qquad
-              (T_1,\dots,T_n)\mid N=n \;\sim\; \text{sorted uniform points of } [0, t]
+    .. math:: & N \sim \mathrm{Poisson}(\lambda t), \\
+              & (T_1,\dots,T_n)\mid N=n \;\sim\; \text{sorted uniform points of } [0, t]
 
     Parameters
     ----------
@@ -490,9 +490,9 @@ def dispersion_split(
 ) -> tuple[float, float, float]:
     r"""Dispersion of a table of counts, split into that of its rows, of its columns, and the rest.
 
-    .. math:: \sum_{cy} \frac{(x_{cy} - e_c)^2}{e_c}
-              = \sum_c \frac{(x_{c+} - C e_c)^2}{C e_c} + \sum_y \frac{(x_{+y} - S/C)^2}{S/C} + D_{\text{rest}},
-              \qquad e_c = S w_c / C
+    .. math:: & \sum_{cy} \frac{(x_{cy} - e_c)^2}{e_c}
+              = \sum_c \frac{(x_{c+} - C e_c)^2}{C e_c} + \sum_y \frac{(x_{+y} - S/C)^2}{S/C} + D_{\text{rest}}, \\
+              & e_c = S w_c / C
 
     with the sum ``S`` of all counts and the share ``w_c`` of row ``c`` in the exposure.
 

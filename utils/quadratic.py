@@ -276,8 +276,8 @@ def heavy_ball(
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Polyak's heavy ball: gradient descent that remembers where it came from.
 
-    .. math:: x_{k+1} = x_k - \eta\,\nabla f(x_k) + \beta\,(x_k - x_{k-1}), \qquad
-              \eta = \frac{4}{(\sqrt L+\sqrt\mu)^2}, \quad
+    .. math:: & x_{k+1} = x_k - \eta\,\nabla f(x_k) + \beta\,(x_k - x_{k-1}), \\
+              & \eta = \frac{4}{(\sqrt L+\sqrt\mu)^2}, \quad
               \beta = \Bigl(\frac{\sqrt\kappa-1}{\sqrt\kappa+1}\Bigr)^2
 
     Parameters
@@ -334,8 +334,8 @@ def nesterov(
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Nesterov's accelerated gradient: the slope is taken where the momentum will carry us.
 
-    .. math:: y_k = x_k + \beta\,(x_k - x_{k-1}), \quad x_{k+1} = y_k - \eta\,\nabla f(y_k), \qquad
-              \eta = \frac1L, \quad \beta = \frac{\sqrt\kappa-1}{\sqrt\kappa+1}
+    .. math:: & y_k = x_k + \beta\,(x_k - x_{k-1}), \quad x_{k+1} = y_k - \eta\,\nabla f(y_k), \\
+              & \eta = \frac1L, \quad \beta = \frac{\sqrt\kappa-1}{\sqrt\kappa+1}
 
     Parameters
     ----------
@@ -438,8 +438,8 @@ def conjugate_gradient(
 ) -> Float[np.ndarray, "steps n"]:
     r"""Conjugate gradients: each step minimises over everything that was seen so far.
 
-    .. math:: \alpha_k = \frac{r_k^Tz_k}{p_k^THp_k}, \quad x_{k+1} = x_k + \alpha_k p_k, \quad
-              r_{k+1} = r_k - \alpha_k Hp_k, \quad
+    .. math:: & \alpha_k = \frac{r_k^Tz_k}{p_k^THp_k}, \quad x_{k+1} = x_k + \alpha_k p_k, \\
+              & r_{k+1} = r_k - \alpha_k Hp_k, \quad
               \beta_k = \frac{r_{k+1}^Tz_{k+1}}{r_k^Tz_k}, \quad p_{k+1} = z_{k+1} + \beta_k p_k
 
     with ``r_0 = p_0 = -grad f(x_0)`` and ``z = M^{-1} r``, or ``z = r`` without preconditioner.

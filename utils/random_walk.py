@@ -131,9 +131,9 @@ def gaussian_local(
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Local limit law of ``S_n``: twice a Gaussian density, since the lattice has span 2.
 
-    .. math:: P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
-              \Bigl[1 + \frac1n\Bigl(-\frac14 + \frac{x^2}{2} - \frac{x^4}{12}\Bigr)\Bigr],
-              \qquad x = \frac{k - n(p-q)}{\sqrt{4npq}}
+    .. math:: & P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
+              \Bigl[1 + \frac1n\Bigl(-\frac14 + \frac{x^2}{2} - \frac{x^4}{12}\Bigr)\Bigr], \\
+              & x = \frac{k - n(p-q)}{\sqrt{4npq}}
 
     Parameters
     ----------
@@ -177,9 +177,9 @@ def gaussian_local(
 def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     r"""Probability ``u_{2m} = P(S_{2m} = 0)`` of the symmetric walk, in any dimension.
 
-    .. math:: u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
-              u^{(2)}_{2m} = u_{2m}^2,\qquad
-              u^{(d)}_{2m} = \sum_{j=0}^m \binom{2m}{2j}
+    .. math:: & u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
+              u^{(2)}_{2m} = u_{2m}^2, \\
+              & u^{(d)}_{2m} = \sum_{j=0}^m \binom{2m}{2j}
               \frac{(d-1)^{2m-2j}}{d^{2m}}\; u_{2j}\; u^{(d-1)}_{2m-2j}
 
     In the plane the 45-degree rotation gives two independent walks; in general ``2j`` of the ``2m``

@@ -73,9 +73,9 @@ def cosine_alpha_bar(
 ) -> Float[Tensor, " {T}"]:
     r"""Fractions of variance left, falling as a squared cosine.
 
-    .. math:: \bar\alpha_t = \prod_{i\le t}(1-\beta_i), \qquad
-              \beta_t = \min\Bigl(1 - \frac{f(t)}{f(t-1)}, \mathrm{clip}\Bigr), \qquad
-              f(t) = \cos^2\Bigl(\frac{t/T + \mathrm{offset}}{1+\mathrm{offset}}\,\frac\pi2\Bigr)
+    .. math:: & \bar\alpha_t = \prod_{i\le t}(1-\beta_i), \qquad
+              \beta_t = \min\Bigl(1 - \frac{f(t)}{f(t-1)}, \mathrm{clip}\Bigr), \\
+              & f(t) = \cos^2\Bigl(\frac{t/T + \mathrm{offset}}{1+\mathrm{offset}}\,\frac\pi2\Bigr)
 
     Parameters
     ----------
@@ -154,11 +154,11 @@ def posterior(
 ) -> tuple[Float[Tensor, " B *event"], Float[Tensor, "..."]]:
     r"""The law of an earlier state given a later one and the data: normal, for any gap s < t.
 
-    .. math:: q(x_s \mid x_t, x_0) = \mathcal N\Bigl(
-              \frac{\sqrt\alpha\,(1-\bar\alpha_s)}{1-\bar\alpha_t}\,x_t
-              + \frac{\sqrt{\bar\alpha_s}\,(1-\alpha)}{1-\bar\alpha_t}\,x_0,\;
-              \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,(1-\alpha)\, I\Bigr), \qquad
-              \alpha = \frac{\bar\alpha_t}{\bar\alpha_s}
+    .. math:: & q(x_s \mid x_t, x_0) = \mathcal N(m, v I), \qquad
+              \alpha = \frac{\bar\alpha_t}{\bar\alpha_s}, \\
+              & m = \frac{\sqrt\alpha\,(1-\bar\alpha_s)}{1-\bar\alpha_t}\,x_t
+              + \frac{\sqrt{\bar\alpha_s}\,(1-\alpha)}{1-\bar\alpha_t}\,x_0, \qquad
+              v = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,(1-\alpha)
 
     Parameters
     ----------
@@ -214,8 +214,8 @@ def vlb_terms(
 ) -> Float[Tensor, " {len(sigmas)}-1"]:
     r"""Monte Carlo estimates of the terms ``L_{t-1}`` of the variational bound, one for each step.
 
-    .. math:: \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr)
-              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
+    .. math:: & \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr) \\
+              & \qquad = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
 
     Parameters
     ----------

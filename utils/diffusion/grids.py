@@ -129,8 +129,8 @@ def uniform_t(
 ) -> Float[Tensor, " levels"]:
     r"""Levels at equidistant times of a process, such as VP time or flow-matching time.
 
-    .. math:: \sigma_i = \sigma\Bigl(t_{\max} + \frac{i}{n-1}\,(t_{\min} - t_{\max})\Bigr), \qquad
-              t_{\min} = \sigma^{-1}(\sigma_{\min}),\ t_{\max} = \sigma^{-1}(\sigma_{\max})
+    .. math:: & \sigma_i = \sigma\Bigl(t_{\max} + \frac{i}{n-1}\,(t_{\min} - t_{\max})\Bigr), \\
+              & t_{\min} = \sigma^{-1}(\sigma_{\min}),\ t_{\max} = \sigma^{-1}(\sigma_{\max})
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ def ddpm_strided(
 ) -> Float[Tensor, " {S}+1"]:
     r"""``S`` of the ``T`` levels of a trained chain, highest first, and 0.
 
-    .. math:: t_i = i\,\lfloor T/S\rfloor \ \text{(leading)} \qquad\text{or}\qquad
-              t_i = \mathrm{round}\Bigl(i\,\frac{T-1}{S-1}\Bigr) \ \text{(linspace)},
-              \qquad i = 0, \dots, S-1
+    .. math:: & t_i = i\,\lfloor T/S\rfloor \ \text{(leading)} \qquad\text{or}\qquad
+              t_i = \mathrm{round}\Bigl(i\,\frac{T-1}{S-1}\Bigr) \ \text{(linspace)}, \\
+              & i = 0, \dots, S-1
 
     Parameters
     ----------

@@ -225,8 +225,8 @@ def mode_report(
 ) -> dict[str, Float[Tensor, " K"] | float]:
     r"""Which modes of a mixture the samples went to, and how well they fill them.
 
-    .. math:: k(x) = \arg\min_k |x - m_k|, \qquad
-              \mathrm{radius}^2 = \operatorname{mean}\ \frac{|x - m_{k(x)}|^2}{\mathrm{sd}^2}
+    .. math:: & k(x) = \arg\min_k |x - m_k|, \\
+              & \mathrm{radius}^2 = \operatorname{mean}\ \frac{|x - m_{k(x)}|^2}{\mathrm{sd}^2}
               \ \text{over}\ |x - m_{k(x)}| \le \mathrm{cutoff}\cdot\mathrm{sd}
 
     Parameters

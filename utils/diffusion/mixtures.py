@@ -32,8 +32,8 @@ ROUNDING = 1e-12  # relative size of what counts as zero in an eigenvalue
 class GaussianMixture:
     r"""A mixture of normal laws; called, it is its own exact denoiser.
 
-    .. math:: p(x) = \sum_k w_k\,\mathcal N(x;\,m_k, C_k), \qquad
-              D(x;\sigma) = \mathbb E[x_0\mid x] = \sum_k r_k(x)
+    .. math:: & p(x) = \sum_k w_k\,\mathcal N(x;\,m_k, C_k), \\
+              & D(x;\sigma) = \mathbb E[x_0\mid x] = \sum_k r_k(x)
               \bigl[m_k + C_k (C_k+\sigma^2 I)^{-1}(x-m_k)\bigr]
 
     with ``r_k``, the probability that ``x = x_0 + sigma eps`` came from component ``k``. All is calculated
@@ -261,11 +261,13 @@ class EmpiricalDenoiser:
 def reference_mixture() -> GaussianMixture:
     r"""The three-component law of the plane on which orders and likelihoods are measured.
 
-    .. math:: \tfrac15\,\mathcal N(m_1, C_1) + \tfrac12\,\mathcal N(m_2, C_2)
-              + \tfrac3{10}\,\mathcal N(m_3, C_3), \qquad
-              C_1 = \begin{pmatrix}.05&.02\\.02&.04\end{pmatrix},\
+    .. math:: \begin{aligned}
+              & \tfrac15\,\mathcal N(m_1, C_1) + \tfrac12\,\mathcal N(m_2, C_2)
+              + \tfrac3{10}\,\mathcal N(m_3, C_3), \\
+              & C_1 = \begin{pmatrix}.05&.02\\.02&.04\end{pmatrix},\
               C_2 = \begin{pmatrix}.08&-.03\\-.03&.05\end{pmatrix},\
               C_3 = \begin{pmatrix}.03&0\\0&.1\end{pmatrix}
+              \end{aligned}
 
     with means ``(-1, .3)``, ``(.5, .8)`` and ``(.4, -1)``: no symmetry that could hide a mistake.
 

@@ -194,10 +194,10 @@ def edm(sigma_data: float = 0.5) -> Precond:
 def eps_vp(M: int = 1000) -> Precond:
     r"""The network predicts the noise from the scaled state: DDPM, DDIM and the VP models.
 
-    .. math:: c_{\mathrm{skip}} = 1, \quad c_{\mathrm{out}} = -\sigma, \quad
+    .. math:: & c_{\mathrm{skip}} = 1, \quad c_{\mathrm{out}} = -\sigma, \quad
               c_{\mathrm{in}} = \frac{1}{\sqrt{1 + \sigma^2}}, \quad
-              c_{\mathrm{noise}} = (M - 1)\,t, \qquad
-              t = \frac{\sqrt{\beta_{\min}^2 + 2 \beta_d \log(1 + \sigma^2)} - \beta_{\min}}{\beta_d}
+              c_{\mathrm{noise}} = (M - 1)\,t, \\
+              & t = \frac{\sqrt{\beta_{\min}^2 + 2 \beta_d \log(1 + \sigma^2)} - \beta_{\min}}{\beta_d}
 
     Parameters
     ----------
@@ -302,10 +302,11 @@ def v_pred() -> Precond:
 def flow_pred() -> Precond:
     r"""The network predicts the velocity ``eps - x_0`` of flow matching at ``x_t = (1 - t) x``.
 
-    .. math:: c_{\mathrm{skip}} = \frac{1}{1 + \sigma}, \quad
+    .. math:: & c_{\mathrm{skip}} = \frac{1}{1 + \sigma}, \quad
               c_{\mathrm{out}} = \frac{-\sigma}{1 + \sigma}, \quad
               c_{\mathrm{in}} = \frac{1}{1 + \sigma}, \quad
-              c_{\mathrm{noise}} = \tfrac14 \log\sigma, \qquad \sigma = \frac{t}{1 - t}
+              c_{\mathrm{noise}} = \tfrac14 \log\sigma, \\
+              & \sigma = \frac{t}{1 - t}
 
     Returns
     -------

@@ -135,9 +135,9 @@ def _linear_rate(beta_min, beta_d):
 def vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     r"""Variance preserving: the continuous limit of DDPM.
 
-    .. math:: s = e^{-B/2}, \quad \sigma = \sqrt{e^{B}-1}, \quad
-              B(t) = \int_0^t \beta = \beta_{\min} t + \tfrac12\beta_d t^2; \qquad
-              f = -\tfrac12\beta, \quad g^2 = \beta
+    .. math:: & s = e^{-B/2}, \quad \sigma = \sqrt{e^{B}-1}, \quad
+              B(t) = \int_0^t \beta = \beta_{\min} t + \tfrac12\beta_d t^2; \\
+              & f = -\tfrac12\beta, \quad g^2 = \beta
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ def vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
 def sub_vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     r"""Sub-variance preserving: the scale of VP, with less noise at every time.
 
-    .. math:: s = e^{-B/2}, \quad \sigma = 2\sinh(B/2), \quad s\sigma = 1 - e^{-B}; \qquad
-              f = -\tfrac12\beta, \quad g^2 = \beta\,(1 - e^{-2B})
+    .. math:: & s = e^{-B/2}, \quad \sigma = 2\sinh(B/2), \quad s\sigma = 1 - e^{-B}; \\
+              & f = -\tfrac12\beta, \quad g^2 = \beta\,(1 - e^{-2B})
 
     Parameters
     ----------
@@ -327,8 +327,8 @@ def ve_linear() -> Process:
 def flow() -> Process:
     r"""Straight lines from data at t = 0 to noise at t = 1, as in flow matching.
 
-    .. math:: x_t = (1-t)\,x_0 + t\,\varepsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \qquad
-              f = -\frac1{1-t}, \quad g^2 = \frac{2t}{1-t}
+    .. math:: & x_t = (1-t)\,x_0 + t\,\varepsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \\
+              & f = -\frac1{1-t}, \quad g^2 = \frac{2t}{1-t}
 
     Most papers on flow matching put the data at t = 1; here they are at 0, as everywhere in the book.
 

@@ -132,8 +132,8 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
 def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: Euler's step, repeated with the mean of the slopes at both ends.
 
-    .. math:: y = x_a + (b-a)\,d_a, \qquad x_b = x_a + (b-a)\,\frac{d_a+d_b}2, \qquad
-              d_a = \frac{x_a-D(x_a;a)}a,\ d_b = \frac{y-D(y;b)}b
+    .. math:: & y = x_a + (b-a)\,d_a, \qquad x_b = x_a + (b-a)\,\frac{d_a+d_b}2, \\
+              & d_a = \frac{x_a-D(x_a;a)}a,\ d_b = \frac{y-D(y;b)}b
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
 def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: the slope half way, measured in ``log sigma`` (DPM-Solver-2).
 
-    .. math:: m = \sqrt{ab}, \qquad y = x_a + (m-a)\,\frac{x_a-D(x_a;a)}a, \qquad
-              x_b = x_a + (b-a)\,\frac{y-D(y;m)}m
+    .. math:: & m = \sqrt{ab}, \qquad y = x_a + (m-a)\,\frac{x_a-D(x_a;a)}a, \\
+              & x_b = x_a + (b-a)\,\frac{y-D(y;m)}m
 
     Parameters
     ----------
@@ -226,8 +226,8 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: the denoised value half way, the rest exactly (DPM-Solver++(2S)).
 
-    .. math:: m = \sqrt{ab}, \qquad y = D_a + \frac ma\,(x_a-D_a), \qquad
-              x_b = D(y;m) + \frac ba\,\bigl(x_a - D(y;m)\bigr), \qquad D_a = D(x_a;a)
+    .. math:: & m = \sqrt{ab}, \qquad y = D_a + \frac ma\,(x_a-D_a), \\
+              & x_b = D(y;m) + \frac ba\,\bigl(x_a - D(y;m)\bigr), \qquad D_a = D(x_a;a)
 
     Parameters
     ----------
@@ -274,8 +274,9 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order at the price of the first: extrapolates from the step before (DPM-Solver++(2M)).
 
-    .. math:: x_b = \bar D + \frac ba\,(x_a-\bar D), \qquad
-              \bar D = D_i + \frac{h_i}{2h_{i-1}}\,(D_i - D_{i-1}), \qquad h_i = \log\frac{\sigma_i}{\sigma_{i+1}}
+    .. math:: & x_b = \bar D + \frac ba\,(x_a-\bar D), \qquad
+              \bar D = D_i + \frac{h_i}{2h_{i-1}}\,(D_i - D_{i-1}), \\
+              & h_i = \log\frac{\sigma_i}{\sigma_{i+1}}
 
     The first step, which has none before it, and the step to 0 are Euler's.
 
@@ -392,8 +393,8 @@ def ancestral(
 ) -> Path:
     r"""Down past the next level, and up to it again with fresh noise: DDPM, and DDIM for any ``eta``.
 
-    .. math:: x_b = D + \frac{\mathrm{down}}a\,(x_a-D) + \mathrm{up}\,z, \qquad
-              \mathrm{up} = \eta\,b\sqrt{1-b^2/a^2},\ \mathrm{down} = \sqrt{b^2-\mathrm{up}^2}
+    .. math:: & x_b = D + \frac{\mathrm{down}}a\,(x_a-D) + \mathrm{up}\,z, \\
+              & \mathrm{up} = \eta\,b\sqrt{1-b^2/a^2},\ \mathrm{down} = \sqrt{b^2-\mathrm{up}^2}
 
     With ``eta = 1`` the mean and the variance are those of ``q(x_b | x_a, x_0 = D)``; with ``eta = 0`` the
     noise ``posterior`` vanishes, and this is ``euler``.
@@ -469,8 +470,8 @@ def edm_stochastic(
 ) -> Path:
     r"""Heun's method, with a little noise put back before each step.
 
-    .. math:: \hat a = (1+\gamma)\,a, \qquad \hat x = x_a + S_{\mathrm{noise}}\sqrt{\hat a^2-a^2}\;z, \qquad
-              x_b = \operatorname{Heun}(\hat x, \hat a, b), \qquad
+    .. math:: & \hat a = (1+\gamma)\,a, \qquad \hat x = x_a + S_{\mathrm{noise}}\sqrt{\hat a^2-a^2}\;z, \\
+              & x_b = \operatorname{Heun}(\hat x, \hat a, b), \qquad
               \gamma = \min\Bigl(\frac{S_{\mathrm{churn}}}N, \sqrt2-1\Bigr)
 
     Parameters
@@ -536,8 +537,8 @@ def euler_maruyama(
 ) -> Path:
     r"""The reverse SDE, or any other with the same law at each time, in the time of a process.
 
-    .. math:: x_u = x_t - h\,\Bigl[f x_t - \frac{1+c^2}2\,g^2\,\nabla\log p_t(x_t)\Bigr] + c\,g\sqrt h\,z,
-              \qquad h = t-u, \qquad \nabla\log p_t(x) = \frac{s D(x/s;\sigma) - x}{s^2\sigma^2}
+    .. math:: & x_u = x_t - h\,\Bigl[f x_t - \frac{1+c^2}2\,g^2\,\nabla\log p_t(x_t)\Bigr] + c\,g\sqrt h\,z, \\
+              & h = t-u, \qquad \nabla\log p_t(x) = \frac{s D(x/s;\sigma) - x}{s^2\sigma^2}
 
     Parameters
     ----------
