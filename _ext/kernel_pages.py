@@ -1,4 +1,4 @@
-"""The overview of the kernels says by itself which chapters use each module."""
+"""The overview of the kernels says by itself which chapters use each module; its entry in the contents unfolds."""
 
 from docutils import nodes
 from sphinx import addnodes
@@ -43,6 +43,23 @@ def used_in(users: list, known: list) -> list[nodes.Node]:
     return [*words[:-1], nodes.Text(".")]
 
 
+def name_folds(app, pagename, templatename, context, doctree) -> None:
+    """Give a name to what unfolds an entry of the contents: the theme shows an arrow and no word."""
+    contents = context.get("generate_toctree_html")
+    if contents is None:
+        return
+
+    def named(*args, **options):
+        soup = contents(*args, **options)
+        for fold in soup.select("summary") if hasattr(soup, "select") else ():
+            entry = fold.find_parent("li").find("a")
+            fold["aria-label"] = f"Pages below {entry.get_text(strip=True)}"
+        return soup
+
+    context["generate_toctree_html"] = named
+
+
 def setup(app):
     app.connect("doctree-read", name_chapters)
+    app.connect("html-page-context", name_folds, priority=900)  # after the theme
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

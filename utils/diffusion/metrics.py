@@ -321,7 +321,7 @@ def floor(
 ) -> tuple[float, float]:
     r"""What a metric says of real data against real data: the value that no sampler can beat.
 
-    .. math:: \operatorname{mean}\ \text{and}\ \operatorname{sd}\ \text{of}\
+    .. math:: \operatorname{mean}\ \text{and}\ \operatorname{sd}\ \text{of}\;
               \mathrm{metric}(\mathrm{half}_s, \mathrm{other\ half}_s), \qquad s = 1, \dots, S
 
     Parameters

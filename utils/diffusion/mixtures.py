@@ -264,8 +264,8 @@ def reference_mixture() -> GaussianMixture:
     .. math:: \begin{aligned}
               & \tfrac15\,\mathcal N(m_1, C_1) + \tfrac12\,\mathcal N(m_2, C_2)
               + \tfrac3{10}\,\mathcal N(m_3, C_3), \\
-              & C_1 = \begin{pmatrix}.05&.02\\.02&.04\end{pmatrix},\
-              C_2 = \begin{pmatrix}.08&-.03\\-.03&.05\end{pmatrix},\
+              & C_1 = \begin{pmatrix}.05&.02\\.02&.04\end{pmatrix},\;
+              C_2 = \begin{pmatrix}.08&-.03\\-.03&.05\end{pmatrix},\;
               C_3 = \begin{pmatrix}.03&0\\0&.1\end{pmatrix}
               \end{aligned}
 
