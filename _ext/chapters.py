@@ -1,5 +1,6 @@
 """Read the chapters: what extensions, tools and tests all need to know about a notebook."""
 
+import ast
 import base64
 import hashlib
 import json
@@ -77,6 +78,24 @@ class Chapter:
     def evidence(self) -> list[dict]:
         """What the checks left in the stored outputs, in the order of their execution."""
         return self._stored(EVIDENCE_MIME)
+
+    @cached_property
+    def modules(self) -> list[str]:
+        """The modules of ``utils`` that its code imports."""
+        code = "\n".join(source(cell) for cell in self.code_cells)
+        plain = re.sub(r"(?m)^\s*[%!].*", "", code)  # magics are no Python
+        names = set()
+        for node in ast.walk(ast.parse(plain)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            if isinstance(node, ast.ImportFrom):
+                names |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+        return [
+            name
+            for name in sorted(names)
+            if name.startswith("utils.")
+            and (ROOT / f"{name.replace('.', '/')}.py").exists()
+        ]
 
     @property
     def exercises(self) -> list[str]:

@@ -15,6 +15,7 @@ NAMES = [
     "angle-right",
     "arrow-up",
     "bars",
+    "chevron-down",
     "circle-half-stroke",
     "compress",
     "download",

@@ -27,7 +27,7 @@ BUILD = ROOT / "_build"
 BUILT = BUILD / "html" / ".built"  # when and with what addresses
 COMMAND = ["jupyter-book", "build", ".", "-W", "-n", "--keep-going", "--all", "-q"]
 ADDRESSES = ("BOOK_REPO", "BOOK_URL", "BOOK_BRANCH")
-FOLDERS = ("chapters", "utils", "_ext", "_static", "_templates")
+FOLDERS = ("api", "chapters", "utils", "_ext", "_static", "_templates")
 
 
 def addresses(as_built: bool) -> dict[str, str]:

@@ -129,7 +129,8 @@ def pages() -> list[str]:
     """Addresses within the site, in reading order; the book's pages about its making stay out."""
     toc = (ROOT / "_toc.yml").read_text("utf-8")
     names = re.findall(r"(?:root|file): *(\S+)", toc)
-    return [n for n in names if n not in ("verified", "sources", "api")]
+    unprinted = ("verified", "sources", "api")
+    return [n for n in names if n.split("/")[0] not in unprinted]
 
 
 def printed(

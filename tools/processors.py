@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 from notebooks import STRICT, chapters
-from run_tests import PYTEST, ROOT, Part, Result, imported, kernel_tests, run, sum_up
+from run_tests import PYTEST, ROOT, Part, Result, kernel_tests, run, sum_up
 
 # setting -> (environment, what it must change)
 SETTINGS = {
@@ -67,7 +67,7 @@ def probe(environment: dict[str, str]) -> dict[str, str]:
 def parts(slugs: list[str]) -> dict[str, list[str]]:
     """What is repeated under each setting, for the whole book or a few chapters."""
     book = [chapters.find(slug) for slug in slugs]
-    modules = sorted({module for chapter in book for module in imported(chapter)})
+    modules = sorted({module for chapter in book for module in chapter.modules})
     notebooks = [str(chapter.path) for chapter in book]
     return {
         "kernels": kernel_tests(modules) if book else ["tests/kernels"],

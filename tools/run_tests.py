@@ -6,7 +6,6 @@ python tools/run_tests.py slug    what belongs to one chapter
 PARTS in the environment names the parts to run, all if it is empty: PARTS="kernels, strict run"
 """
 
-import ast
 import os
 import re
 import subprocess
@@ -57,7 +56,7 @@ def everything() -> list[Part]:
 
 def of_chapter(slug: str) -> list[Part]:
     chapter = chapters.find(slug)
-    modules = imported(chapter)
+    modules = chapter.modules
     return [
         *lint(),
         Part(
@@ -100,24 +99,6 @@ def types_checked() -> str:
         if "jaxtyping" in path.read_text(encoding="utf-8")
     }
     return f"--jaxtyping-packages={','.join(sorted(states))},beartype.beartype"
-
-
-def imported(chapter: chapters.Chapter) -> list[str]:
-    """The modules of ``utils`` that a notebook imports."""
-    code = "\n".join(chapters.source(cell) for cell in chapter.code_cells)
-    plain = re.sub(r"(?m)^\s*[%!].*", "", code)  # magics are no Python
-    names = set()
-    for node in ast.walk(ast.parse(plain)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            names |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
-    is_file = (ROOT / f"{name.replace('.', '/')}.py" for name in sorted(names))
-    return [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in is_file
-        if path.is_relative_to(ROOT / "utils") and path.exists()
-    ]
 
 
 def kernel_tests(modules: list[str]) -> list[str]:

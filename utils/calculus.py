@@ -134,6 +134,12 @@ def directional_derivative(
     ----------
     Squire and Trapp 1998 for the complex step. Equations :eq:`def-gradients-directional`,
     :eq:`eq-gradients-homogeneous`, :eq:`eq-gradients-complex-step`.
+
+    Examples
+    --------
+    >>> x, v = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    >>> round(directional_derivative(lambda x: x @ x, x, v), 6)
+    4.4
     """
     (x, steps), v = _arguments(x, method, h), reals("v", v)
     same = v.shape == x.shape
@@ -187,6 +193,12 @@ def numerical_gradient(
     References
     ----------
     Equations :eq:`eq-gradients-forward`, :eq:`eq-gradients-central`, :eq:`eq-gradients-complex-step`.
+
+    Examples
+    --------
+    >>> gradient = numerical_gradient(lambda x: x @ x, np.array([1.0, 2.0]))
+    >>> np.round(gradient, 6).tolist()
+    [2.0, 4.0]
     """
     x, h = _arguments(x, method, h)
     gradient = reals("the derivative of f", list(_partials(f, x, h, method)))
@@ -227,6 +239,13 @@ def numerical_jacobian(
     References
     ----------
     Equations :eq:`eq-gradients-central`, :eq:`eq-gradients-chain`.
+
+    Examples
+    --------
+    >>> F = lambda x: np.array([x[0] * x[1], x.sum()])
+    >>> J = numerical_jacobian(F, np.array([2.0, 3.0]))
+    >>> np.round(J, 6).tolist()
+    [[3.0, 2.0], [1.0, 1.0]]
     """
     x, h = _arguments(x, method, h)
     columns = reals("the derivative of F", list(_partials(F, x, h, method)))
@@ -279,6 +298,14 @@ def gradient_check(
     References
     ----------
     Equation :eq:`eq-gradients-linear`.
+
+    Examples
+    --------
+    >>> x, rng = np.array([1.0, 2.0]), np.random.default_rng(0)
+    >>> right, _ = gradient_check(lambda x: x @ x, lambda x: 2 * x, x, rng=rng)
+    >>> wrong, _ = gradient_check(lambda x: x @ x, lambda x: x, x, rng=rng)
+    >>> right < 1e-9, round(wrong, 4)
+    (True, 0.5)
     """
     (x, h), n_dir = _arguments(x, method, None), integer("n_dir", n_dir, 1)
     g = reals("the value of grad", grad(x.copy()))
@@ -327,6 +354,13 @@ class Var:
     ValueError
         If ``value``, or that of a result, is not real and finite, ``@`` meets anything but a
         matrix and a vector or matrix, or ``backward`` is called on more than one number.
+
+    Examples
+    --------
+    >>> x = Var(np.array([1.0, 2.0]))
+    >>> (x * x).sum().backward()
+    >>> x.grad.tolist()
+    [2.0, 4.0]
     """
 
     __array_ufunc__ = None  # array * Var is then left to Var
@@ -437,6 +471,13 @@ def hvp(f: Callable, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     References
     ----------
     Pearlmutter 1994. Equation :eq:`eq-gradients-hvp`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0])
+    >>> hvp(lambda x: (x * x * x).sum(), x, v).tolist()
+    [6.0, 12.0]
     """
     from torch.func import grad, jvp
 
@@ -490,6 +531,15 @@ def dual_direction(
     References
     ----------
     Boyd and Vandenberghe 2004, section 9.4. Equation :eq:`eq-gradients-dual`.
+
+    Examples
+    --------
+    >>> d, dual_norm = dual_direction(np.array([3.0, -4.0]))
+    >>> np.round(d, 6).tolist(), round(dual_norm, 6)
+    ([0.6, -0.8], 5.0)
+    >>> d, dual_norm = dual_direction(np.array([3.0, -4.0]), norm="linf")
+    >>> d.tolist(), round(dual_norm, 6)
+    ([1.0, -1.0], 7.0)
     """
     g = reals("g", g)
     require(g.size > 0, "g must not be empty", f"shape {g.shape}")

@@ -51,9 +51,9 @@ def poisson_pmf(
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Poisson law at any size of counts and mean.
 
-    .. math:: P(N=n) = e^{-\mu}\,\frac{\mu^n}{n!}
-              = \frac{1}{\sqrt{2\pi n}}\; e^{-\delta(n) - D}, \qquad
-              D = n\log\frac n\mu - n + \mu = n\,k_3\Bigl(\frac\mu n\Bigr)
+    .. math:: & P(N=n) = e^{-\mu}\,\frac{\mu^n}{n!}
+              = \frac{1}{\sqrt{2\pi n}}\; e^{-\delta(n) - D}, \\
+              & D = n\log\frac n\mu - n + \mu = n\,k_3\Bigl(\frac\mu n\Bigr)
 
     The first form below 40, to a relative error of 3e-14; from there on Loader's, in which nothing large is
     subtracted: ``delta`` is the error of Stirling's formula, ``D`` the divergence of two Poisson laws.
@@ -76,6 +76,11 @@ def poisson_pmf(
     References
     ----------
     Loader 2000; Kingman 1993, ch. 1. Equation :eq:`eq-poisson_processes-pmf`.
+
+    Examples
+    --------
+    >>> np.round(poisson_pmf(np.arange(4), 1.0), 4).tolist()
+    [0.3679, 0.3679, 0.1839, 0.0613]
     """
     n, mu = integers("n", n, 0), real("mu", mu)
     require(0 <= mu < np.inf, "mu must be finite and >= 0", mu)
@@ -126,6 +131,11 @@ def poisson_binomial_pmf(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"
     References
     ----------
     Le Cam 1960. Equation :eq:`eq-poisson_processes-lecam`.
+
+    Examples
+    --------
+    >>> poisson_binomial_pmf(np.array([0.5, 0.5])).tolist()
+    [0.25, 0.5, 0.25]
     """
     p = vector("p", p)
     require((p >= 0) & (p <= 1), "p must be in [0, 1]", p)
@@ -158,6 +168,11 @@ def tv_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float
     References
     ----------
     Barbour and Hall 1984. Equation :eq:`def-poisson_processes-tv`.
+
+    Examples
+    --------
+    >>> tv_distance(np.array([0.5, 0.5]), np.array([0.25, 0.25, 0.5]))
+    0.5
     """
     a, b = _pmf("a", a), _pmf("b", b)
     size = max(len(a), len(b))
@@ -201,6 +216,13 @@ def simulate_homogeneous(
     References
     ----------
     Kingman 1993, ch. 4. Equation :eq:`eq-poisson_processes-exponential`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> times, counts = simulate_homogeneous(3.0, 2.0, 10_000, rng=rng)
+    >>> bool(abs(counts.mean() - 6) < 0.1), bool(abs(counts.var() - 6) < 0.4)
+    (True, True)
     """
     rate, t_end, n_paths = _window(rate, t_end, n_paths)
     mean = rate * t_end
@@ -220,8 +242,8 @@ def simulate_by_counts(
 ) -> tuple[Float[np.ndarray, "{n_paths} k"], Int[np.ndarray, " {n_paths}"]]:
     r"""The same law by another way: first the number of arrivals, then where they are.
 
-    .. math:: N \sim \mathrm{Poisson}(\lambda t), \qquad
-              (T_1,\dots,T_n)\mid N=n \;\sim\; \text{sorted uniform points of } [0, t]
+    .. math:: & N \sim \mathrm{Poisson}(\lambda t), \\
+              & (T_1,\dots,T_n)\mid N=n \;\sim\; \text{sorted uniform points of } [0, t]
 
     Parameters
     ----------
@@ -244,6 +266,13 @@ def simulate_by_counts(
     References
     ----------
     Kingman 1993, ch. 2. Equation :eq:`eq-poisson_processes-conditional-uniform`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> times, counts = simulate_by_counts(3.0, 2.0, 10_000, rng=rng)
+    >>> bool(abs(counts.mean() - 6) < 0.1), bool((times[:, 0] >= 0).all())
+    (True, True)
     """
     rate, t_end, n_paths = _window(rate, t_end, n_paths)
     counts = rng.poisson(rate * t_end, size=n_paths)
@@ -288,6 +317,13 @@ def simulate_thinning(
     References
     ----------
     Lewis and Shedler 1979. Equation :eq:`eq-poisson_processes-inhomogeneous`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> _, counts = simulate_thinning(lambda t: 3 * t, 6.0, 2.0, 10_000, rng=rng)
+    >>> bool(abs(counts.mean() - 6) < 0.1)
+    True
     """
     rate_max, t_end = real("rate_max", rate_max), real("t_end", t_end)
     require(0 <= rate_max < np.inf, "rate_max must be finite and >= 0", rate_max)
@@ -348,6 +384,11 @@ def panjer(
     References
     ----------
     Panjer 1981. Equation :eq:`eq-poisson_processes-panjer`.
+
+    Examples
+    --------
+    >>> np.round(panjer(1.0, np.array([0.0, 0.5, 0.5]), 3), 4).tolist()
+    [0.3679, 0.1839, 0.2299, 0.0996]
     """
     mu, jump_pmf = real("mu", mu), _pmf("jump_pmf", jump_pmf)
     require(0 <= mu <= 700, "mu must be in [0, 700]", mu)
@@ -389,6 +430,12 @@ def garwood_interval(
     References
     ----------
     Garwood 1936. Equation :eq:`eq-poisson_processes-garwood`.
+
+    Examples
+    --------
+    >>> low, high = garwood_interval(10)
+    >>> print(round(low, 2), round(high, 2))
+    4.8 18.39
     """
     count, alpha = integers("count", count, 0), real("alpha", alpha)
     require(0 < alpha < 1, "alpha must be in (0, 1)", alpha)
@@ -422,6 +469,12 @@ def dispersion_test(x: Real[np.ndarray, " n"]) -> tuple[float, int, float]:
     References
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-dispersion`.
+
+    Examples
+    --------
+    >>> D, dof, p = dispersion_test(np.array([1, 1, 1, 5]))
+    >>> round(D, 4), dof, round(p, 4)
+    (6.0, 3, 0.2232)
     """
     x = vector("x", x)
     require(len(x) >= 2, "x must have at least 2 entries", len(x))
@@ -437,9 +490,9 @@ def dispersion_split(
 ) -> tuple[float, float, float]:
     r"""Dispersion of a table of counts, split into that of its rows, of its columns, and the rest.
 
-    .. math:: \sum_{cy} \frac{(x_{cy} - e_c)^2}{e_c}
-              = \sum_c \frac{(x_{c+} - C e_c)^2}{C e_c} + \sum_y \frac{(x_{+y} - S/C)^2}{S/C} + D_{\text{rest}},
-              \qquad e_c = S w_c / C
+    .. math:: & \sum_{cy} \frac{(x_{cy} - e_c)^2}{e_c}
+              = \sum_c \frac{(x_{c+} - C e_c)^2}{C e_c} + \sum_y \frac{(x_{+y} - S/C)^2}{S/C} + D_{\text{rest}}, \\
+              & e_c = S w_c / C
 
     with the sum ``S`` of all counts and the share ``w_c`` of row ``c`` in the exposure.
 
@@ -462,6 +515,13 @@ def dispersion_split(
     References
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-split`.
+
+    Examples
+    --------
+    >>> table = np.array([[1, 3], [3, 6]])
+    >>> parts = dispersion_split(table, exposure=np.array([1.0, 1.0]))
+    >>> [round(D, 4) for D in parts]
+    [1.9231, 1.9231, 0.0769]
     """
     table, exposure = reals("table", table), vector("exposure", exposure)
     rule = "table must have at least two rows and two columns"
@@ -513,6 +573,12 @@ def gof_poisson(
     References
     ----------
     Fisher 1925. Equation :eq:`eq-poisson_processes-gof`.
+
+    Examples
+    --------
+    >>> statistic, dof, p, table = gof_poisson(np.array(RUTHERFORD_GEIGER))
+    >>> round(statistic, 1), dof, round(p, 2)
+    (13.0, 10, 0.23)
     """
     observed, min_expected = (
         vector("observed", observed),

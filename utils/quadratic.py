@@ -97,6 +97,12 @@ class Quadratic:
     ----------
     Equations :eq:`eq-quadratic_forms-symmetrise`, :eq:`eq-quadratic_forms-square`,
     :eq:`eq-quadratic_forms-classification`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.array([[1.0, 0.0], [0.0, 4.0]]), np.array([-2.0, -8.0]))
+    >>> q.stationary().tolist(), q.classify()
+    ([1.0, 1.0], 'minimum')
     """
 
     A: Real[np.ndarray, "n n"]
@@ -220,6 +226,12 @@ def gradient_descent(
     ----------
     Nocedal and Wright 2006, ch. 3.3. Equations :eq:`eq-quadratic_forms-gd`,
     :eq:`eq-quadratic_forms-line-search`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(gradient_descent(q, np.zeros(2), 2, eta=0.125), 4).tolist()
+    [[0.0, 0.0], [0.25, 1.0], [0.4375, 1.0]]
     """
     x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     if isinstance(eta, str):
@@ -264,8 +276,8 @@ def heavy_ball(
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Polyak's heavy ball: gradient descent that remembers where it came from.
 
-    .. math:: x_{k+1} = x_k - \eta\,\nabla f(x_k) + \beta\,(x_k - x_{k-1}), \qquad
-              \eta = \frac{4}{(\sqrt L+\sqrt\mu)^2}, \quad
+    .. math:: & x_{k+1} = x_k - \eta\,\nabla f(x_k) + \beta\,(x_k - x_{k-1}), \\
+              & \eta = \frac{4}{(\sqrt L+\sqrt\mu)^2}, \quad
               \beta = \Bigl(\frac{\sqrt\kappa-1}{\sqrt\kappa+1}\Bigr)^2
 
     Parameters
@@ -291,6 +303,12 @@ def heavy_ball(
     References
     ----------
     Polyak 1964. Equation :eq:`eq-quadratic_forms-heavy-ball`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(heavy_ball(q, np.zeros(2), 2), 4).tolist()
+    [[0.0, 0.0], [0.4444, 1.7778], [0.7407, 0.5926]]
     """
     x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, _polyak)
@@ -316,8 +334,8 @@ def nesterov(
 ) -> Float[np.ndarray, "{n_steps}+1 n"]:
     r"""Nesterov's accelerated gradient: the slope is taken where the momentum will carry us.
 
-    .. math:: y_k = x_k + \beta\,(x_k - x_{k-1}), \quad x_{k+1} = y_k - \eta\,\nabla f(y_k), \qquad
-              \eta = \frac1L, \quad \beta = \frac{\sqrt\kappa-1}{\sqrt\kappa+1}
+    .. math:: & y_k = x_k + \beta\,(x_k - x_{k-1}), \quad x_{k+1} = y_k - \eta\,\nabla f(y_k), \\
+              & \eta = \frac1L, \quad \beta = \frac{\sqrt\kappa-1}{\sqrt\kappa+1}
 
     Parameters
     ----------
@@ -341,6 +359,12 @@ def nesterov(
     References
     ----------
     Nesterov 2004, ch. 2.2. Equation :eq:`eq-quadratic_forms-nesterov`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(nesterov(q, np.zeros(2), 2), 4).tolist()
+    [[0.0, 0.0], [0.25, 1.0], [0.5, 1.0]]
     """
     x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     eta, beta = _tuned(q, eta, beta, lambda L, mu: (1 / L, np.sqrt(_polyak(L, mu)[1])))
@@ -384,6 +408,12 @@ def barzilai_borwein(
     References
     ----------
     Barzilai and Borwein 1988. Equation :eq:`eq-quadratic_forms-line-search`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(barzilai_borwein(q, np.zeros(2), 12)[-1], 4).tolist()
+    [1.0, 1.0]
     """
     x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     _require_definite(q)
@@ -408,8 +438,8 @@ def conjugate_gradient(
 ) -> Float[np.ndarray, "steps n"]:
     r"""Conjugate gradients: each step minimises over everything that was seen so far.
 
-    .. math:: \alpha_k = \frac{r_k^Tz_k}{p_k^THp_k}, \quad x_{k+1} = x_k + \alpha_k p_k, \quad
-              r_{k+1} = r_k - \alpha_k Hp_k, \quad
+    .. math:: & \alpha_k = \frac{r_k^Tz_k}{p_k^THp_k}, \quad x_{k+1} = x_k + \alpha_k p_k, \\
+              & r_{k+1} = r_k - \alpha_k Hp_k, \quad
               \beta_k = \frac{r_{k+1}^Tz_{k+1}}{r_k^Tz_k}, \quad p_{k+1} = z_{k+1} + \beta_k p_k
 
     with ``r_0 = p_0 = -grad f(x_0)`` and ``z = M^{-1} r``, or ``z = r`` without preconditioner.
@@ -440,6 +470,12 @@ def conjugate_gradient(
     ----------
     Hestenes and Stiefel 1952; Nocedal and Wright 2006, ch. 5.1. Equations
     :eq:`eq-quadratic_forms-cg`, :eq:`eq-quadratic_forms-preconditioned`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(conjugate_gradient(q, np.zeros(2), 2), 4).tolist()
+    [[0.0, 0.0], [0.2615, 1.0462], [1.0, 1.0]]
     """
     x0, n_steps = _point("x0", x0, len(q.b)), integer("n_steps", n_steps, 0)
     tol = real("tol", tol)
@@ -497,6 +533,12 @@ def newton(q: Quadratic, x0: Real[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"]
     References
     ----------
     Equation :eq:`eq-quadratic_forms-newton`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> np.round(newton(q, np.zeros(2)), 4).tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
     """
     x0 = _point("x0", x0, len(q.b))
     _require_definite(q)
@@ -532,6 +574,12 @@ def power_iteration(
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
+
+    Examples
+    --------
+    >>> A = np.array([[2.0, 1.0], [1.0, 2.0]])
+    >>> np.round(power_iteration(A, np.array([1.0, 0.0]), 9)[-1], 4).tolist()
+    [0.7071, 0.7071]
     """
     A, x, n_steps = _matrix_and_start(A, x0, n_steps)
     for _ in range(n_steps):
@@ -570,6 +618,13 @@ def rayleigh_iteration(
     References
     ----------
     Trefethen and Bau 1997, lecture 27. Equation :eq:`eq-quadratic_forms-rayleigh`.
+
+    Examples
+    --------
+    >>> A = np.array([[2.0, 1.0], [1.0, 2.0]])
+    >>> x = rayleigh_iteration(A, np.array([1.0, 0.5]), 3)[-1]
+    >>> print(round(x @ A @ x, 6))
+    3.0
     """
     A, x, n_steps = _matrix_and_start(A, x0, n_steps)
     eye, noise = np.eye(len(A)), 8 * EPS * len(A)
@@ -625,6 +680,13 @@ def trust_region_sphere(
     ----------
     More and Sorensen 1983; Nocedal and Wright 2006, ch. 4.3. Equation
     :eq:`eq-quadratic_forms-trust-region`.
+
+    Examples
+    --------
+    >>> A, b = np.diag([1.0, 4.0]), np.array([-2.4, -8.0])
+    >>> x, lam, hard_case = trust_region_sphere(A, b)
+    >>> np.round(x, 6).tolist(), round(lam, 6), hard_case
+    ([0.6, 0.8], -1.0, False)
     """
     q, radius = Quadratic(A, b), real("radius", radius)
     require(0 < radius < np.inf, "radius must be finite and > 0", radius)
@@ -684,6 +746,13 @@ def kkt_solve(
     References
     ----------
     Nocedal and Wright 2006, ch. 16.1. Equation :eq:`eq-quadratic_forms-kkt`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> x, nu = kkt_solve(q, np.array([[1.0, 1.0]]), np.array([1.0]))
+    >>> np.round(x, 6).tolist(), np.round(nu, 6).tolist()
+    ([0.2, 0.8], [1.6])
     """
     n, C = len(q.b), reals("C", C)
     ok = C.ndim == 2 and C.shape[1] == n and 0 < len(C) <= n
@@ -737,6 +806,15 @@ def unadjusted_langevin(
     References
     ----------
     Roberts and Tweedie 1996. Equation :eq:`eq-quadratic_forms-langevin`.
+
+    Examples
+    --------
+    >>> q = Quadratic(np.diag([1.0, 4.0]), np.array([-2.0, -8.0]))
+    >>> rng = np.random.default_rng(0)
+    >>> x0 = np.zeros((4000, 2))
+    >>> x = unadjusted_langevin(q, x0, eta=0.05, n_steps=100, rng=rng)
+    >>> bool(abs(x.mean(axis=0) - 1).max() < 0.05)
+    True
     """
     x, eta, n_steps = reals("x0", x0), real("eta", eta), integer("n_steps", n_steps, 0)
     ok = x.ndim == 2 and x.shape[1] == len(q.b) and x.size > 0

@@ -61,6 +61,14 @@ def walk_pmf(
     References
     ----------
     Feller 1968, ch. III.2 and XI.1. Equations :eq:`eq-random_walks-gf`, :eq:`eq-random_walks-pmf`.
+
+    Examples
+    --------
+    >>> k, pmf = walk_pmf(2)
+    >>> k.tolist()
+    [-2, -1, 0, 1, 2]
+    >>> pmf.tolist()
+    [0.25, 0.0, 0.5, 0.0, 0.25]
     """
     n, p = integer("n", n, 0), real("p", p)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
@@ -105,6 +113,11 @@ def ftcs(v: Real[np.ndarray, " n"], r: float, n_steps: int) -> Float[np.ndarray,
     References
     ----------
     Equations :eq:`eq-random_walks-recursion`, :eq:`eq-random_walks-stability`.
+
+    Examples
+    --------
+    >>> ftcs(np.array([0.0, 1.0, 0.0]), r=0.5, n_steps=1).tolist()
+    [0.5, 0.0, 0.5]
     """
     v, r, n_steps = vector("v", v).copy(), real("r", r), integer("n_steps", n_steps, 0)
     require(0 <= r < np.inf, "r must be finite and >= 0", r)
@@ -118,9 +131,9 @@ def gaussian_local(
 ) -> Float[np.ndarray, "*shape"] | float:
     r"""Local limit law of ``S_n``: twice a Gaussian density, since the lattice has span 2.
 
-    .. math:: P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
-              \Bigl[1 + \frac1n\Bigl(-\frac14 + \frac{x^2}{2} - \frac{x^4}{12}\Bigr)\Bigr],
-              \qquad x = \frac{k - n(p-q)}{\sqrt{4npq}}
+    .. math:: & P(S_n=k) \approx \frac{2}{\sqrt{2\pi\cdot 4npq}}\, e^{-x^2/2}
+              \Bigl[1 + \frac1n\Bigl(-\frac14 + \frac{x^2}{2} - \frac{x^4}{12}\Bigr)\Bigr], \\
+              & x = \frac{k - n(p-q)}{\sqrt{4npq}}
 
     Parameters
     ----------
@@ -144,6 +157,11 @@ def gaussian_local(
     References
     ----------
     Feller 1968, ch. VII.2-3. Equation :eq:`eq-random_walks-local-clt`.
+
+    Examples
+    --------
+    >>> print(*(round(gaussian_local(100, 0, order=n), 4) for n in (0, 1)))
+    0.0798 0.0796
     """
     n, k, p = integer("n", n, 1), integers("k", k), real("p", p)
     require(0 < p < 1, "p must be in (0, 1)", p)
@@ -159,9 +177,9 @@ def gaussian_local(
 def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     r"""Probability ``u_{2m} = P(S_{2m} = 0)`` of the symmetric walk, in any dimension.
 
-    .. math:: u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
-              u^{(2)}_{2m} = u_{2m}^2,\qquad
-              u^{(d)}_{2m} = \sum_{j=0}^m \binom{2m}{2j}
+    .. math:: & u_{2m} = \binom{2m}{m} 4^{-m} = \prod_{j=1}^m \Bigl(1-\frac{1}{2j}\Bigr),\qquad
+              u^{(2)}_{2m} = u_{2m}^2, \\
+              & u^{(d)}_{2m} = \sum_{j=0}^m \binom{2m}{2j}
               \frac{(d-1)^{2m-2j}}{d^{2m}}\; u_{2j}\; u^{(d-1)}_{2m-2j}
 
     In the plane the 45-degree rotation gives two independent walks; in general ``2j`` of the ``2m``
@@ -186,6 +204,13 @@ def return_probs(m_max: int, d: int = 1) -> Float[np.ndarray, " {m_max}+1"]:
     ----------
     Feller 1968, ch. III.2 and XIV.7. Equations :eq:`eq-random_walks-return-u`,
     :eq:`eq-random_walks-polya`.
+
+    Examples
+    --------
+    >>> np.round(return_probs(3), 4).tolist()
+    [1.0, 0.5, 0.375, 0.3125]
+    >>> np.round(return_probs(3, d=2), 4).tolist()
+    [1.0, 0.25, 0.1406, 0.0977]
     """
     m_max, d = integer("m_max", m_max, 0), integer("d", d, 1)
     m = np.arange(m_max + 1)
@@ -221,6 +246,11 @@ def first_returns(u: Real[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     References
     ----------
     Feller 1968, ch. XIII.3. Equation :eq:`eq-random_walks-renewal`.
+
+    Examples
+    --------
+    >>> np.round(first_returns(return_probs(3)), 4).tolist()
+    [0.0, 0.5, 0.125, 0.0625]
     """
     u = vector("u", u)
     require((u >= 0) & (u <= 1), "u must be in [0, 1]", u)
@@ -260,6 +290,11 @@ def hitting_pmf(
     References
     ----------
     Feller 1968, ch. III.7 and XIV.4. Equation :eq:`eq-random_walks-first-passage`.
+
+    Examples
+    --------
+    >>> np.round(hitting_pmf(1, np.arange(6)), 4).tolist()
+    [0.0, 0.5, 0.0, 0.125, 0.0, 0.0625]
     """
     a, n, p = integer("a", a, 1), integers("n", n, 0), real("p", p)
     require(0 <= p <= 1, "p must be in [0, 1]", p)
@@ -291,6 +326,11 @@ def max_tail(
     References
     ----------
     Feller 1968, ch. III.7. Equation :eq:`eq-random_walks-reflection`.
+
+    Examples
+    --------
+    >>> np.round(max_tail(2, np.arange(4)), 4).tolist()
+    [1.0, 0.5, 0.25, 0.0]
     """
     n, r = integer("n", n, 0), integers("r", r, 0)
     ups, even = _half_sum(
@@ -322,6 +362,11 @@ def arcsine_pmf(m: int) -> Float[np.ndarray, " {m}+1"]:
     References
     ----------
     Feller 1968, ch. III.4. Equation :eq:`eq-random_walks-arcsine`.
+
+    Examples
+    --------
+    >>> np.round(arcsine_pmf(2), 4).tolist()
+    [0.375, 0.25, 0.375]
     """
     u = return_probs(integer("m", m, 0))
     return u * u[::-1]
@@ -359,6 +404,12 @@ def ruin(
     References
     ----------
     Feller 1968, ch. XIV.2-3. Equation :eq:`eq-random_walks-ruin`.
+
+    Examples
+    --------
+    >>> prob, duration = ruin(np.array([2, 5]), 10, 0.5)
+    >>> np.round(prob, 4).tolist(), np.round(duration, 4).tolist()
+    ([0.2, 0.5], [16.0, 25.0])
     """
     i, N, p = integers("i", i, 0), integer("N", N, 1), real("p", p)
     require(i <= N, f"i must be <= N = {N}", i)
@@ -412,6 +463,13 @@ def polya_constant(d: int) -> Polya:
     References
     ----------
     Polya 1921; Watson 1939 for the integral of ``d = 3``; Montroll 1956. Equation :eq:`eq-random_walks-polya`.
+
+    Examples
+    --------
+    >>> round(polya_constant(3).p, 4)
+    0.3405
+    >>> polya_constant(2)
+    Polya(G=inf, p=1.0)
     """
     d = integer("d", d, 1)
     if d <= 2:
@@ -474,6 +532,12 @@ def simulate_walks(
     References
     ----------
     Feller 1968, ch. III.1 and XIV.7. Equation :eq:`eq-random_walks-gf`.
+
+    Examples
+    --------
+    >>> walks = simulate_walks(3, 4, rng=np.random.default_rng(0))
+    >>> walks.shape, walks[:, 0].tolist()
+    ((3, 5), [0, 0, 0])
     """
     n_walks, n_steps = integer("n_walks", n_walks, 1), integer("n_steps", n_steps, 0)
     p, d = real("p", p), integer("d", d, 1)

@@ -43,6 +43,11 @@ def exp_remainder(
     References
     ----------
     Equation :eq:`eq-kl_estimators-k3`: it is ``k3``, evaluated at ``log r``.
+
+    Examples
+    --------
+    >>> f"{exp_remainder(1e-8):.4e}"
+    '5.0000e-17'
     """
     x = reals("x", x)
     out = np.empty(x.shape)
@@ -98,6 +103,11 @@ def sinh_remainder(
     References
     ----------
     The odd part of :eq:`eq-kl_estimators-k3`.
+
+    Examples
+    --------
+    >>> f"{sinh_remainder(1e-6):.4e}"
+    '1.6667e-19'
     """
     x = reals("x", x)
     near = np.where(abs(x) < 1, x, 0.0)
@@ -134,6 +144,11 @@ def log_quotient(
     References
     ----------
     Equation :eq:`eq-kl_estimators-k1`, whose log-ratio it is.
+
+    Examples
+    --------
+    >>> f"{log_quotient(1e-300, 1e300):.4f}"
+    '-1381.5511'
     """
     a, b = together(a=a, b=b)
     require(a > 0, "a must be > 0", a)

@@ -118,7 +118,13 @@ def test_serve_and_pdf_take_what_was_built(house):
 
 def test_a_changed_source_is_noticed(house):
     house.make("book")
-    for name in ("utils/new.py", "_ext/new.py", "chapters/new.md", "_toc.yml"):
+    for name in (
+        "utils/new.py",
+        "_ext/new.py",
+        "api/new.md",
+        "chapters/new.md",
+        "_toc.yml",
+    ):
         before = house.builds()
         path = house.root / name
         path.parent.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from run_tests import Part, chosen, imported, kernel_tests, run_all, sum_up
+from run_tests import Part, chosen, kernel_tests, run_all, sum_up
 
 from chapters import ROOT, find
 
@@ -46,7 +46,7 @@ def test_green_is_green(capfd):
 
 
 def test_the_kernel_tests_of_a_chapter():
-    modules = imported(find("ddpm_ddim"))
+    modules = find("ddpm_ddim").modules
     assert {"utils.checks", "utils.diffusion.discrete"} <= set(modules)
     assert "utils.random_walk" not in modules
     *paths, _, wanted = kernel_tests(modules)

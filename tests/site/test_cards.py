@@ -58,7 +58,7 @@ CASES = {
     "term": (SDES, ".first-use a", "p", "law"),
     "citation": (SDES, "a.footnote-reference", "em", "."),
     "docstring's equation": (
-        "api.html",
+        "api/random_walk.html",
         "a[href*='#equation-eq-random-walks-pmf']",
         "mjx-container",
         "in 1. Random walks",

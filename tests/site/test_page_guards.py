@@ -49,12 +49,12 @@ def test_a_third_party_script_is_caught(planted):
 
 
 def test_broken_links_are_caught(planted):
-    links = ("no_such_page.html", "#no-such-anchor", "api.html#utils.nothing")
+    links = ("no_such_page.html", "#no-such-anchor", "api/kl.html#utils.nothing")
     folder, _ = planted("".join(f'<a href="{link}">a link</a>' for link in links))
     assert page_rules.links(folder) == [
         f"{PAGE}: no_such_page.html leads nowhere",
         f"{PAGE}: #no-such-anchor has no such anchor",
-        f"{PAGE}: api.html#utils.nothing has no such anchor",
+        f"{PAGE}: api/kl.html#utils.nothing has no such anchor",
     ]
 
 

@@ -104,3 +104,9 @@ def test_a_link_into_another_page_is_named(book):
     places["/part/two--again"] = kept
     assert "sheet 3: part/two--again leads to sheet 3" in found
     assert found[-1] == "the link to part/one--gone was lost"
+
+
+def test_pages_about_the_making_are_not_printed():
+    names = pdf.pages()
+    assert {"index", "notation", "chapters/foundations/random_walks"} <= set(names)
+    assert [n for n in names if n.startswith(("api", "verified", "sources"))] == []

@@ -31,6 +31,14 @@ def digits() -> tuple[
     References
     ----------
     Pedregosa et al. 2011; for the role of ``sigma_data``, Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> x_train, x_held, y_train, y_held = digits()
+    >>> tuple(x_train.shape), tuple(x_held.shape)
+    ((898, 64), (899, 64))
+    >>> x_train.min().item(), x_train.max().item()
+    (-1.0, 1.0)
     """
     pixels, labels = load_digits(return_X_y=True)
     halves = train_test_split(
@@ -71,6 +79,14 @@ def dequantise(
     References
     ----------
     Theis et al. 2016, section 3.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.tensor([-1.0, 0.125, 1.0])
+    >>> spread = dequantise(x, generator=generator)
+    >>> bool((spread != x).all()), quantise(spread).tolist()
+    (True, [-1.0, 0.125, 1.0])
     """
     level = (tensor("x", x).double() + 1) / WIDTH
     ok = (level == level.round()) & (level >= 0) & (level <= TOP)
@@ -101,6 +117,11 @@ def quantise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     References
     ----------
     Theis et al. 2016, section 3, whose ``dequantise`` it undoes.
+
+    Examples
+    --------
+    >>> quantise(torch.tensor([-1.3, 0.1, 0.2])).tolist()
+    [-1.0, 0.125, 0.25]
     """
     level = (
         tensor("x", x).double() + 1

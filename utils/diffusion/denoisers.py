@@ -56,6 +56,12 @@ def from_denoised(
     References
     ----------
     Karras et al. 2022, equation 3; Salimans and Ho 2022, section 4; Lipman et al. 2023, section 4.1.
+
+    Examples
+    --------
+    >>> x, D_x = torch.tensor([[3.0]]), torch.tensor([[1.0]])
+    >>> [from_denoised(D_x, x, 2.0, kind).item() for kind in ("eps", "score")]
+    [1.0, -0.5]
     """
     x, D_x = states(x=x, D_x=D_x)
     sigma = level("sigma", sigma, x)
@@ -105,6 +111,12 @@ def to_denoised(
     References
     ----------
     Karras et al. 2022, table 1; Salimans and Ho 2022, section 4.
+
+    Examples
+    --------
+    >>> x, eps = torch.tensor([[3.0]]), torch.tensor([[1.0]])
+    >>> to_denoised(eps, x, 2.0, "eps").tolist()
+    [[1.0]]
     """
     x, value = states(x=x, value=value)
     sigma = level("sigma", sigma, x)

@@ -55,6 +55,11 @@ def linear_betas(
     References
     ----------
     Ho et al. 2020, section 4.
+
+    Examples
+    --------
+    >>> linear_betas(3, lo=0.25, hi=0.75).tolist()
+    [0.25, 0.5, 0.75]
     """
     T, lo, hi = integer("T", T, 1), real("lo", lo), real("hi", hi)
     for name, value in (("lo", lo), ("hi", hi)):
@@ -68,9 +73,9 @@ def cosine_alpha_bar(
 ) -> Float[Tensor, " {T}"]:
     r"""Fractions of variance left, falling as a squared cosine.
 
-    .. math:: \bar\alpha_t = \prod_{i\le t}(1-\beta_i), \qquad
-              \beta_t = \min\Bigl(1 - \frac{f(t)}{f(t-1)}, \mathrm{clip}\Bigr), \qquad
-              f(t) = \cos^2\Bigl(\frac{t/T + \mathrm{offset}}{1+\mathrm{offset}}\,\frac\pi2\Bigr)
+    .. math:: & \bar\alpha_t = \prod_{i\le t}(1-\beta_i), \qquad
+              \beta_t = \min\Bigl(1 - \frac{f(t)}{f(t-1)}, \mathrm{clip}\Bigr), \\
+              & f(t) = \cos^2\Bigl(\frac{t/T + \mathrm{offset}}{1+\mathrm{offset}}\,\frac\pi2\Bigr)
 
     Parameters
     ----------
@@ -91,6 +96,11 @@ def cosine_alpha_bar(
     References
     ----------
     Nichol and Dhariwal 2021, equation 17.
+
+    Examples
+    --------
+    >>> [round(share, 4) for share in cosine_alpha_bar(4).tolist()]
+    [0.847, 0.4938, 0.1443, 0.0001]
     """
     T, offset = integer("T", T, 1), positive("offset", offset, zero=True)
     beta_clip = real("beta_clip", beta_clip)
@@ -125,6 +135,11 @@ def alpha_bar_to_sigma(
     References
     ----------
     Song, Meng and Ermon 2021, section 4.3.
+
+    Examples
+    --------
+    >>> alpha_bar_to_sigma(torch.tensor([0.5, 0.2])).tolist()
+    [1.0, 2.0]
     """
     wide = numbers("alpha_bar", alpha_bar)
     require((wide > 0) & (wide <= 1), "alpha_bar must be in (0, 1]", wide)
@@ -139,11 +154,11 @@ def posterior(
 ) -> tuple[Float[Tensor, " B *event"], Float[Tensor, "..."]]:
     r"""The law of an earlier state given a later one and the data: normal, for any gap s < t.
 
-    .. math:: q(x_s \mid x_t, x_0) = \mathcal N\Bigl(
-              \frac{\sqrt\alpha\,(1-\bar\alpha_s)}{1-\bar\alpha_t}\,x_t
-              + \frac{\sqrt{\bar\alpha_s}\,(1-\alpha)}{1-\bar\alpha_t}\,x_0,\;
-              \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,(1-\alpha)\, I\Bigr), \qquad
-              \alpha = \frac{\bar\alpha_t}{\bar\alpha_s}
+    .. math:: & q(x_s \mid x_t, x_0) = \mathcal N(m, v I), \qquad
+              \alpha = \frac{\bar\alpha_t}{\bar\alpha_s}, \\
+              & m = \frac{\sqrt\alpha\,(1-\bar\alpha_s)}{1-\bar\alpha_t}\,x_t
+              + \frac{\sqrt{\bar\alpha_s}\,(1-\alpha)}{1-\bar\alpha_t}\,x_0, \qquad
+              v = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,(1-\alpha)
 
     Parameters
     ----------
@@ -164,6 +179,13 @@ def posterior(
     References
     ----------
     Ho et al. 2020, equation 7.
+
+    Examples
+    --------
+    >>> x_0, x_t = torch.tensor([[1.0]]), torch.tensor([[0.0]])
+    >>> mean, var = posterior(x_0, x_t, alpha_bar_s=0.8, alpha_bar_t=0.2)
+    >>> round(mean.item(), 4), round(var.item(), 4)
+    (0.8385, 0.1875)
     """
     x_0, x_t = states(x_0=x_0, x_t=x_t)
     alpha_bar_s = level("alpha_bar_s", alpha_bar_s, x_t)
@@ -192,8 +214,8 @@ def vlb_terms(
 ) -> Float[Tensor, " {len(sigmas)}-1"]:
     r"""Monte Carlo estimates of the terms ``L_{t-1}`` of the variational bound, one for each step.
 
-    .. math:: \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr)
-              = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
+    .. math:: & \mathbb E\,\mathrm{KL}\bigl(q(x_b \mid x_a, x_0)\,\|\,q(x_b \mid x_a, x_0 = D)\bigr) \\
+              & \qquad = \tfrac12\,(b^{-2} - a^{-2})\;\mathbb E\,\|x_0 - D(x_0 + a\,\varepsilon;\,a)\|^2
 
     Parameters
     ----------
@@ -217,6 +239,14 @@ def vlb_terms(
     References
     ----------
     Ho et al. 2020, equation 8; Kingma et al. 2021, section 4.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x_0, generator = torch.ones(1000, 1), torch.Generator().manual_seed(0)
+    >>> terms = vlb_terms(D, x_0, torch.tensor([2.0, 1.0]), generator=generator)
+    >>> bool(abs(terms - 0.3) < 0.05)
+    True
     """
     require(
         state("x_0", x_0).numel() > 0,

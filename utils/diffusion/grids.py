@@ -67,6 +67,11 @@ def karras(
     References
     ----------
     Karras et al. 2022, equation 5.
+
+    Examples
+    --------
+    >>> [round(sigma, 4) for sigma in karras(3, 0.01, 4.0, rho=2.0).tolist()]
+    [4.0, 1.1025, 0.01, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     rho = positive("rho", rho)
@@ -104,6 +109,11 @@ def geometric(
     References
     ----------
     Song and Ermon 2019, section 4.
+
+    Examples
+    --------
+    >>> [round(sigma, 4) for sigma in geometric(3, 0.01, 1.0).tolist()]
+    [1.0, 0.1, 0.01, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     logs = _ramp(n, math.log(sigma_max), math.log(sigma_min))
@@ -119,8 +129,8 @@ def uniform_t(
 ) -> Float[Tensor, " levels"]:
     r"""Levels at equidistant times of a process, such as VP time or flow-matching time.
 
-    .. math:: \sigma_i = \sigma\Bigl(t_{\max} + \frac{i}{n-1}\,(t_{\min} - t_{\max})\Bigr), \qquad
-              t_{\min} = \sigma^{-1}(\sigma_{\min}),\ t_{\max} = \sigma^{-1}(\sigma_{\max})
+    .. math:: & \sigma_i = \sigma\Bigl(t_{\max} + \frac{i}{n-1}\,(t_{\min} - t_{\max})\Bigr), \\
+              & t_{\min} = \sigma^{-1}(\sigma_{\min}),\ t_{\max} = \sigma^{-1}(\sigma_{\max})
 
     Parameters
     ----------
@@ -144,6 +154,12 @@ def uniform_t(
     References
     ----------
     Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import flow
+    >>> [round(sigma, 4) for sigma in uniform_t(flow(), 3, 0.25, 4.0).tolist()]
+    [4.0, 1.0, 0.25, 0.0]
     """
     n, sigma_min, sigma_max = _range(n, sigma_min, sigma_max, zero)
     low = reached("sigma_min", sigma_min, process)
@@ -159,9 +175,9 @@ def ddpm_strided(
 ) -> Float[Tensor, " {S}+1"]:
     r"""``S`` of the ``T`` levels of a trained chain, highest first, and 0.
 
-    .. math:: t_i = i\,\lfloor T/S\rfloor \ \text{(leading)} \qquad\text{or}\qquad
-              t_i = \mathrm{round}\Bigl(i\,\frac{T-1}{S-1}\Bigr) \ \text{(linspace)},
-              \qquad i = 0, \dots, S-1
+    .. math:: & t_i = i\,\lfloor T/S\rfloor \ \text{(leading)} \qquad\text{or}\qquad
+              t_i = \mathrm{round}\Bigl(i\,\frac{T-1}{S-1}\Bigr) \ \text{(linspace)}, \\
+              & i = 0, \dots, S-1
 
     Parameters
     ----------
@@ -185,6 +201,13 @@ def ddpm_strided(
     References
     ----------
     Song, Meng and Ermon 2021, appendix D.2.
+
+    Examples
+    --------
+    >>> ddpm_strided(torch.tensor([0.25, 0.5, 1.0, 2.0]), 2).tolist()
+    [1.0, 0.25, 0.0]
+    >>> ddpm_strided(torch.tensor([0.25, 0.5, 1.0, 2.0]), 2, "linspace").tolist()
+    [2.0, 0.25, 0.0]
     """
     sigmas, S = positives("sigmas", vector("sigmas", sigmas)), integer("S", S, 1)
     rise = sigmas.diff() > 0

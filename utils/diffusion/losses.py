@@ -65,6 +65,12 @@ def explicit_sm(
     References
     ----------
     Hyvarinen 2005, section 2.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[1.0, 2.0]])
+    >>> [explicit_sm(torch.neg, x, score).tolist() for score in (-x, x)]
+    [[0.0], [10.0]]
     """
     x, score = states(x=x, score=score)
     score_net = model("score_net", score_net, x)
@@ -94,6 +100,12 @@ def implicit_sm(score_net: Score, x: Float[Tensor, " B *event"]) -> Float[Tensor
     References
     ----------
     Hyvarinen 2005, section 2.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[1.0, 2.0]])
+    >>> implicit_sm(torch.neg, x).tolist()
+    [0.5]
     """
     score_net = model("score_net", score_net, state("x", x))
     score, vjp = torch.func.vjp(score_net, x)
@@ -136,6 +148,12 @@ def sliced_sm(
     References
     ----------
     Song, Garg, Shi and Ermon 2019, section 3.
+
+    Examples
+    --------
+    >>> x, v = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, -1.0]])
+    >>> sliced_sm(torch.neg, x, v).tolist()
+    [0.5]
     """
     x, v = states(x=x, v=v)
     score, vjp = torch.func.vjp(model("score_net", score_net, x), x)
@@ -176,6 +194,12 @@ def denoising_sm(
     References
     ----------
     Vincent 2011, section 4; Song and Ermon 2019, equation 5.
+
+    Examples
+    --------
+    >>> x_0, eps = torch.tensor([[1.0]]), torch.tensor([[2.0]])
+    >>> denoising_sm(torch.neg, x_0, 0.5, eps).tolist()
+    [2.0]
     """
     x_0, eps = states(x_0=x_0, eps=eps)
     sigma = against(level("sigma", sigma, x_0), x_0)
@@ -216,6 +240,12 @@ def denoising_loss(
     References
     ----------
     Karras et al. 2022, equation 2 and appendix B.6.
+
+    Examples
+    --------
+    >>> x_0, eps = torch.tensor([[1.0]]), torch.tensor([[2.0]])
+    >>> denoising_loss(lambda x, sigma: x / 2, x_0, 0.5, eps, weight=4.0).tolist()
+    [0.0]
     """
     x_0, eps = states(x_0=x_0, eps=eps)
     sigma, weight = level("sigma", sigma, x_0), level("weight", weight, x_0)
@@ -258,6 +288,13 @@ def ddpm_loss(
     References
     ----------
     Ho et al. 2020, equation 14 and algorithm 1.
+
+    Examples
+    --------
+    >>> x_0, eps = torch.tensor([[1.0]]), torch.tensor([[2.0]])
+    >>> t, alpha_bar = torch.tensor([2]), torch.tensor([0.9, 0.5])
+    >>> ddpm_loss(lambda x_t, t: 0 * x_t, x_0, t, eps, alpha_bar).tolist()
+    [4.0]
     """
     x_0, eps = states(x_0=x_0, eps=eps)
     alpha_bar = vector("alpha_bar", alpha_bar)
@@ -297,6 +334,13 @@ def lognormal_sigma(
     References
     ----------
     Karras et al. 2022, table 1; Esser et al. 2024, section 3.1.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sigma = lognormal_sigma(10_000, generator=generator)
+    >>> bool(abs(sigma.log().mean() + 1.2) < 0.05)
+    True
     """
     P_mean, P_std = real("P_mean", P_mean), positive("P_std", P_std)
     require(math.isfinite(P_mean), "P_mean must be finite", P_mean)
@@ -329,6 +373,13 @@ def vp_sigma(
     References
     ----------
     Karras et al. 2022, table 1; Song et al. 2021, appendix C.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sigma = vp_sigma(10_000, generator=generator)
+    >>> bool(sigma.min() > 0), bool(sigma.max() < 152.2)
+    (True, True)
     """
     eps_t = real("eps_t", eps_t)
     require(0 < eps_t < 1, "eps_t must be in (0, 1)", eps_t)
@@ -363,6 +414,13 @@ def discrete_sigma(
     References
     ----------
     Song and Ermon 2019, equation 6.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sigma = discrete_sigma(100, torch.tensor([0.5, 2.0]), generator=generator)
+    >>> sigma.unique().tolist()
+    [0.5, 2.0]
     """
     n, levels = integer("n", n, 0), positives("sigmas", vector("sigmas", sigmas))
     i = torch.randint(len(levels), (n,), generator=generator, device=generator.device)

@@ -54,6 +54,13 @@ def sliced_w2(
     References
     ----------
     Peyre and Cuturi 2019, section 10.4.
+
+    Examples
+    --------
+    >>> a = torch.tensor([[0.0], [1.0]])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> round(sliced_w2(a, a + 3, generator=generator), 4)
+    3.0
     """
     (a, b), n_proj = clouds(a=a, b=b), integer("n_proj", n_proj, 1)
     theta = torch.randn(a.shape[1], n_proj, generator=generator, dtype=torch.float64)
@@ -97,6 +104,12 @@ def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     References
     ----------
     Peyre and Cuturi 2019, section 2.6; Heusel et al. 2017, appendix A1.
+
+    Examples
+    --------
+    >>> a = torch.tensor([[0.0], [1.0]])
+    >>> round(frechet_distance(a, a + 3), 4)
+    9.0
     """
     (mean_a, rest_a, R_a), (mean_b, rest_b, R_b) = map(_moments, clouds(2, a=a, b=b))
     shift = (mean_a - mean_b) + (rest_a - rest_b)
@@ -146,6 +159,14 @@ def digit_classifier(x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> Layers:
     References
     ----------
     Heusel et al. 2017, appendix A1, with digits in the place of ImageNet.
+
+    Examples
+    --------
+    >>> from utils.diffusion.data import digits
+    >>> x_train, _, y_train, _ = digits()
+    >>> layers = digit_classifier(x_train[:200], y_train[:200])
+    >>> [tuple(layer.shape) for layer in layers]
+    [(64, 64), (64,), (64, 10), (10,)]
     """
     (wide,), y = clouds(x=x), integers("y", y)
     ok = y.shape == x.shape[:1]
@@ -183,6 +204,15 @@ def digit_features(
     References
     ----------
     Heusel et al. 2017, appendix A1.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[1.0, -2.0]])
+    >>> hidden, last = torch.ones(2, 64), torch.ones(64, 10)
+    >>> classifier = hidden, torch.full((64,), 2.0), last, torch.ones(10)
+    >>> features = digit_features(x, classifier)
+    >>> tuple(features.shape), features.unique().tolist()
+    ((1, 64), [1.0])
     """
     (wide,), (W_1, b_1, *_) = clouds(x=x), classifier
     ok = x.shape[1] == len(W_1)
@@ -195,8 +225,8 @@ def mode_report(
 ) -> dict[str, Float[Tensor, " K"] | float]:
     r"""Which modes of a mixture the samples went to, and how well they fill them.
 
-    .. math:: k(x) = \arg\min_k |x - m_k|, \qquad
-              \mathrm{radius}^2 = \operatorname{mean}\ \frac{|x - m_{k(x)}|^2}{\mathrm{sd}^2}
+    .. math:: & k(x) = \arg\min_k |x - m_k|, \\
+              & \mathrm{radius}^2 = \operatorname{mean}\ \frac{|x - m_{k(x)}|^2}{\mathrm{sd}^2}
               \ \text{over}\ |x - m_{k(x)}| \le \mathrm{cutoff}\cdot\mathrm{sd}
 
     Parameters
@@ -222,6 +252,14 @@ def mode_report(
     References
     ----------
     Song and Ermon 2019, section 3.2.
+
+    Examples
+    --------
+    >>> means = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    >>> x = torch.tensor([[0.9, 0.0], [1.1, 0.0]])
+    >>> report = mode_report(x, means, sd=0.1)
+    >>> report["weights"].tolist(), report["off_mode"]
+    ([0.0, 1.0], 0.0)
     """
     points, centres = clouds(x=x, means=means)
     sd, cutoff = positive("sd", sd), positive("cutoff", cutoff)
@@ -263,6 +301,12 @@ def nearest_distance(
     References
     ----------
     Theis et al. 2016, section 3.
+
+    Examples
+    --------
+    >>> data = torch.tensor([[3.0, 4.0], [6.0, 8.0]])
+    >>> nearest_distance(torch.zeros(1, 2), data).tolist()
+    [5.0]
     """
     points, others = clouds(x=x, data=data)
     return _distances(points, others).min(dim=1).values.to(x.dtype)
@@ -277,7 +321,7 @@ def floor(
 ) -> tuple[float, float]:
     r"""What a metric says of real data against real data: the value that no sampler can beat.
 
-    .. math:: \operatorname{mean}\ \text{and}\ \operatorname{sd}\ \text{of}\
+    .. math:: \operatorname{mean}\ \text{and}\ \operatorname{sd}\ \text{of}\;
               \mathrm{metric}(\mathrm{half}_s, \mathrm{other\ half}_s), \qquad s = 1, \dots, S
 
     Parameters
@@ -301,6 +345,14 @@ def floor(
     References
     ----------
     Binkowski et al. 2018, section 4.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> real = torch.randn(200, 1, generator=generator)
+    >>> mean, sd = floor(frechet_distance, real, generator=generator)
+    >>> 0 < mean < 0.2
+    True
     """
     clouds(2, real=real)
     values = []

@@ -265,6 +265,16 @@ def train(
     References
     ----------
     Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, equation 5.
+
+    Examples
+    --------
+    >>> model = torch.nn.Linear(1, 1)
+    >>> loss = lambda model, x_0, generator: (model(x_0) - 1).square().sum(1)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> how = {"n_steps": 500, "batch": 8, "lr": 0.1, "generator": generator}
+    >>> losses = train(model, torch.zeros(8, 1), loss, **how)
+    >>> tuple(losses.shape), bool(losses[-1] < 1e-4)
+    ((500,), True)
     """
     draw = sample if callable(sample) else _minibatches(sample)
     n_steps, batch = integer("n_steps", n_steps, 0), integer("batch", batch, 1)

@@ -170,6 +170,12 @@ def edm(sigma_data: float = 0.5) -> Precond:
     References
     ----------
     Karras et al. 2022, table 1 and appendix B.6.
+
+    Examples
+    --------
+    >>> p = edm(sigma_data=0.5)
+    >>> round(p.c_skip(0.5).item(), 4), round(p.weight(0.5).item(), 4)
+    (0.5, 8.0)
     """
     sigma_data = positive("sigma_data", sigma_data)
 
@@ -188,10 +194,10 @@ def edm(sigma_data: float = 0.5) -> Precond:
 def eps_vp(M: int = 1000) -> Precond:
     r"""The network predicts the noise from the scaled state: DDPM, DDIM and the VP models.
 
-    .. math:: c_{\mathrm{skip}} = 1, \quad c_{\mathrm{out}} = -\sigma, \quad
+    .. math:: & c_{\mathrm{skip}} = 1, \quad c_{\mathrm{out}} = -\sigma, \quad
               c_{\mathrm{in}} = \frac{1}{\sqrt{1 + \sigma^2}}, \quad
-              c_{\mathrm{noise}} = (M - 1)\,t, \qquad
-              t = \frac{\sqrt{\beta_{\min}^2 + 2 \beta_d \log(1 + \sigma^2)} - \beta_{\min}}{\beta_d}
+              c_{\mathrm{noise}} = (M - 1)\,t, \\
+              & t = \frac{\sqrt{\beta_{\min}^2 + 2 \beta_d \log(1 + \sigma^2)} - \beta_{\min}}{\beta_d}
 
     Parameters
     ----------
@@ -211,6 +217,12 @@ def eps_vp(M: int = 1000) -> Precond:
     References
     ----------
     Karras et al. 2022, table 1; Ho et al. 2020, equation 12.
+
+    Examples
+    --------
+    >>> p = eps_vp()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item()
+    (1.0, -2.0)
     """
     M, beta_min, beta_d = integer("M", M, 2), 0.1, 19.9
 
@@ -241,6 +253,12 @@ def score_ve() -> Precond:
     References
     ----------
     Karras et al. 2022, table 1; Song and Ermon 2019, equation 5.
+
+    Examples
+    --------
+    >>> p = score_ve()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item(), p.c_noise(2.0).item()
+    (1.0, 2.0, 0.0)
     """
     return Precond(
         c_skip=torch.ones_like,
@@ -266,6 +284,12 @@ def v_pred() -> Precond:
     References
     ----------
     Salimans and Ho 2022, section 4.
+
+    Examples
+    --------
+    >>> p = v_pred()
+    >>> round(p.c_skip(2.0).item(), 4), round(p.c_out(2.0).item(), 4)
+    (0.2, -0.8944)
     """
     return Precond(
         c_skip=lambda sigma: 1 / (1 + sigma**2),
@@ -278,10 +302,11 @@ def v_pred() -> Precond:
 def flow_pred() -> Precond:
     r"""The network predicts the velocity ``eps - x_0`` of flow matching at ``x_t = (1 - t) x``.
 
-    .. math:: c_{\mathrm{skip}} = \frac{1}{1 + \sigma}, \quad
+    .. math:: & c_{\mathrm{skip}} = \frac{1}{1 + \sigma}, \quad
               c_{\mathrm{out}} = \frac{-\sigma}{1 + \sigma}, \quad
               c_{\mathrm{in}} = \frac{1}{1 + \sigma}, \quad
-              c_{\mathrm{noise}} = \tfrac14 \log\sigma, \qquad \sigma = \frac{t}{1 - t}
+              c_{\mathrm{noise}} = \tfrac14 \log\sigma, \\
+              & \sigma = \frac{t}{1 - t}
 
     Returns
     -------
@@ -291,6 +316,12 @@ def flow_pred() -> Precond:
     References
     ----------
     Liu et al. 2023, equation 1; Lipman et al. 2023, section 4.
+
+    Examples
+    --------
+    >>> p = flow_pred()
+    >>> p.c_skip(1.0).item(), p.c_out(1.0).item()
+    (0.5, -0.5)
     """
     return Precond(
         c_skip=lambda sigma: 1 / (1 + sigma),
@@ -324,6 +355,12 @@ def x0_pred(sigma_data: float = 0.5) -> Precond:
     References
     ----------
     Salimans and Ho 2022, section 4.
+
+    Examples
+    --------
+    >>> p = x0_pred()
+    >>> p.c_skip(2.0).item(), p.c_out(2.0).item()
+    (0.0, 1.0)
     """
     sigma_data = positive("sigma_data", sigma_data)
     return Precond(

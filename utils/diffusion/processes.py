@@ -135,9 +135,9 @@ def _linear_rate(beta_min, beta_d):
 def vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     r"""Variance preserving: the continuous limit of DDPM.
 
-    .. math:: s = e^{-B/2}, \quad \sigma = \sqrt{e^{B}-1}, \quad
-              B(t) = \int_0^t \beta = \beta_{\min} t + \tfrac12\beta_d t^2; \qquad
-              f = -\tfrac12\beta, \quad g^2 = \beta
+    .. math:: & s = e^{-B/2}, \quad \sigma = \sqrt{e^{B}-1}, \quad
+              B(t) = \int_0^t \beta = \beta_{\min} t + \tfrac12\beta_d t^2; \\
+              & f = -\tfrac12\beta, \quad g^2 = \beta
 
     Parameters
     ----------
@@ -157,6 +157,12 @@ def vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     References
     ----------
     Song et al. 2021, equation 11; Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> s, std = forward_kernel(vp(), 1.0)
+    >>> round(s.item(), 4), round(std.item(), 4)
+    (0.0066, 1.0)
     """
     beta, B, B_inv = _linear_rate(beta_min, beta_d)
     return Process(
@@ -173,8 +179,8 @@ def vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
 def sub_vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     r"""Sub-variance preserving: the scale of VP, with less noise at every time.
 
-    .. math:: s = e^{-B/2}, \quad \sigma = 2\sinh(B/2), \quad s\sigma = 1 - e^{-B}; \qquad
-              f = -\tfrac12\beta, \quad g^2 = \beta\,(1 - e^{-2B})
+    .. math:: & s = e^{-B/2}, \quad \sigma = 2\sinh(B/2), \quad s\sigma = 1 - e^{-B}; \\
+              & f = -\tfrac12\beta, \quad g^2 = \beta\,(1 - e^{-2B})
 
     Parameters
     ----------
@@ -194,6 +200,12 @@ def sub_vp(beta_min: float = 0.1, beta_d: float = 19.9) -> Process:
     References
     ----------
     Song et al. 2021, equation 12.
+
+    Examples
+    --------
+    >>> s, std = forward_kernel(sub_vp(), 0.25)
+    >>> bool(abs(s**2 + std - 1) < 1e-6)
+    True
     """
     beta, B, B_inv = _linear_rate(beta_min, beta_d)
     return Process(
@@ -233,6 +245,11 @@ def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> Process:
     References
     ----------
     Song et al. 2021, equation 9 and appendix C.
+
+    Examples
+    --------
+    >>> round(ve(sigma_min=0.01, sigma_max=100.0).sigma(0.5).item(), 4)
+    1.0
     """
     sigma_min, sigma_max = band(sigma_min, sigma_max)
     rate = math.log(sigma_max) - math.log(sigma_min)
@@ -260,6 +277,11 @@ def ve_sqrt() -> Process:
     References
     ----------
     Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> ve_sqrt().sigma(4.0).item(), ve_sqrt().g2(4.0).item()
+    (2.0, 1.0)
     """
     return Process(
         s=torch.ones_like,
@@ -285,6 +307,11 @@ def ve_linear() -> Process:
     References
     ----------
     Karras et al. 2022, table 1.
+
+    Examples
+    --------
+    >>> ve_linear().sigma(4.0).item(), ve_linear().g2(4.0).item()
+    (4.0, 8.0)
     """
     return Process(
         s=torch.ones_like,
@@ -300,8 +327,8 @@ def ve_linear() -> Process:
 def flow() -> Process:
     r"""Straight lines from data at t = 0 to noise at t = 1, as in flow matching.
 
-    .. math:: x_t = (1-t)\,x_0 + t\,\varepsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \qquad
-              f = -\frac1{1-t}, \quad g^2 = \frac{2t}{1-t}
+    .. math:: & x_t = (1-t)\,x_0 + t\,\varepsilon: \qquad s = 1-t, \quad \sigma = \frac{t}{1-t}; \\
+              & f = -\frac1{1-t}, \quad g^2 = \frac{2t}{1-t}
 
     Most papers on flow matching put the data at t = 1; here they are at 0, as everywhere in the book.
 
@@ -313,6 +340,11 @@ def flow() -> Process:
     References
     ----------
     Lipman et al. 2023, section 4.1; Liu et al. 2023, section 2.
+
+    Examples
+    --------
+    >>> flow().s(0.5).item(), flow().sigma(0.5).item()
+    (0.5, 1.0)
     """
     return Process(
         s=lambda t: 1 - t,
@@ -350,6 +382,12 @@ def forward_kernel(
     References
     ----------
     Karras et al. 2022, appendix B.1.
+
+    Examples
+    --------
+    >>> s, std = forward_kernel(flow(), 0.25)
+    >>> s.item(), std.item()
+    (0.75, 0.25)
     """
     wide = times("t", t, process)
     s, sigma = process.s(wide), process.sigma(wide)
@@ -386,6 +424,12 @@ def perturb(
     References
     ----------
     Karras et al. 2022, appendix B.1; Ho et al. 2020, equation 4.
+
+    Examples
+    --------
+    >>> x_0, eps = torch.tensor([[1.0]]), torch.tensor([[3.0]])
+    >>> perturb(flow(), x_0, 0.5, eps).tolist()
+    [[2.0]]
     """
     x_0, eps = states(x_0=x_0, eps=eps)
     t = time("t", t, process, x_0)
@@ -422,6 +466,13 @@ def ode_velocity(
     References
     ----------
     Karras et al. 2022, equation 4 and appendix B.4.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x_t = torch.tensor([[1.0]])
+    >>> round(ode_velocity(D, flow(), x_t, 0.75).item(), 4)
+    0.8
     """
     D, t = model("D", D, state("x_t", x_t)), time("t", t, process, x_t)
     s, sigma = process.s(t), process.sigma(t)

@@ -111,6 +111,14 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
     References
     ----------
     Song, Meng and Ermon 2021, equation 13; Karras et al. 2022, algorithm 1 without its lines 6 to 8.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in euler(D, x, sigmas).flatten().tolist()]
+    [0.3, -0.6]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -124,8 +132,8 @@ def euler(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Pat
 def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: Euler's step, repeated with the mean of the slopes at both ends.
 
-    .. math:: y = x_a + (b-a)\,d_a, \qquad x_b = x_a + (b-a)\,\frac{d_a+d_b}2, \qquad
-              d_a = \frac{x_a-D(x_a;a)}a,\ d_b = \frac{y-D(y;b)}b
+    .. math:: & y = x_a + (b-a)\,d_a, \qquad x_b = x_a + (b-a)\,\frac{d_a+d_b}2, \\
+              & d_a = \frac{x_a-D(x_a;a)}a,\ d_b = \frac{y-D(y;b)}b
 
     Parameters
     ----------
@@ -148,6 +156,14 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
     References
     ----------
     Karras et al. 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in heun(D, x, sigmas).flatten().tolist()]
+    [0.325, -0.65]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -161,8 +177,8 @@ def heun(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path
 def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: the slope half way, measured in ``log sigma`` (DPM-Solver-2).
 
-    .. math:: m = \sqrt{ab}, \qquad y = x_a + (m-a)\,\frac{x_a-D(x_a;a)}a, \qquad
-              x_b = x_a + (b-a)\,\frac{y-D(y;m)}m
+    .. math:: & m = \sqrt{ab}, \qquad y = x_a + (m-a)\,\frac{x_a-D(x_a;a)}a, \\
+              & x_b = x_a + (b-a)\,\frac{y-D(y;m)}m
 
     Parameters
     ----------
@@ -185,6 +201,14 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver, 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in midpoint(D, x, sigmas).flatten().tolist()]
+    [0.32, -0.639]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -202,8 +226,8 @@ def midpoint(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order: the denoised value half way, the rest exactly (DPM-Solver++(2S)).
 
-    .. math:: m = \sqrt{ab}, \qquad y = D_a + \frac ma\,(x_a-D_a), \qquad
-              x_b = D(y;m) + \frac ba\,\bigl(x_a - D(y;m)\bigr), \qquad D_a = D(x_a;a)
+    .. math:: & m = \sqrt{ab}, \qquad y = D_a + \frac ma\,(x_a-D_a), \\
+              & x_b = D(y;m) + \frac ba\,\bigl(x_a - D(y;m)\bigr), \qquad D_a = D(x_a;a)
 
     Parameters
     ----------
@@ -226,6 +250,14 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in dpmpp_2s(D, x, sigmas).flatten().tolist()]
+    [0.314, -0.628]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -242,8 +274,9 @@ def dpmpp_2s(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
 def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> Path:
     r"""Second order at the price of the first: extrapolates from the step before (DPM-Solver++(2M)).
 
-    .. math:: x_b = \bar D + \frac ba\,(x_a-\bar D), \qquad
-              \bar D = D_i + \frac{h_i}{2h_{i-1}}\,(D_i - D_{i-1}), \qquad h_i = \log\frac{\sigma_i}{\sigma_{i+1}}
+    .. math:: & x_b = \bar D + \frac ba\,(x_a-\bar D), \qquad
+              \bar D = D_i + \frac{h_i}{2h_{i-1}}\,(D_i - D_{i-1}), \\
+              & h_i = \log\frac{\sigma_i}{\sigma_{i+1}}
 
     The first step, which has none before it, and the step to 0 are Euler's.
 
@@ -268,6 +301,14 @@ def dpmpp_2m(D: Denoiser, x: State, sigmas: Levels, *, record: bool = False) -> 
     References
     ----------
     Lu et al., DPM-Solver++, 2022, algorithm 2.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> [round(v, 3) for v in dpmpp_2m(D, x, sigmas).flatten().tolist()]
+    [0.3, -0.6]
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
     last = None
@@ -313,6 +354,14 @@ def rk4_logsigma(
     References
     ----------
     Hairer, Norsett and Wanner 1993, section II.1.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.5])
+    >>> [round(v, 2) for v in rk4_logsigma(D, x, sigmas).flatten().tolist()]
+    [0.5, -1.0]
     """
 
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas, rising=True)
@@ -344,8 +393,8 @@ def ancestral(
 ) -> Path:
     r"""Down past the next level, and up to it again with fresh noise: DDPM, and DDIM for any ``eta``.
 
-    .. math:: x_b = D + \frac{\mathrm{down}}a\,(x_a-D) + \mathrm{up}\,z, \qquad
-              \mathrm{up} = \eta\,b\sqrt{1-b^2/a^2},\ \mathrm{down} = \sqrt{b^2-\mathrm{up}^2}
+    .. math:: & x_b = D + \frac{\mathrm{down}}a\,(x_a-D) + \mathrm{up}\,z, \\
+              & \mathrm{up} = \eta\,b\sqrt{1-b^2/a^2},\ \mathrm{down} = \sqrt{b^2-\mathrm{up}^2}
 
     With ``eta = 1`` the mean and the variance are those of ``q(x_b | x_a, x_0 = D)``; with ``eta = 0`` the
     noise ``posterior`` vanishes, and this is ``euler``.
@@ -377,6 +426,16 @@ def ancestral(
     ----------
     Ho et al. 2020, algorithm 2; Song, Meng and Ermon 2021, equations 12 and 16; Song et al. 2021,
     appendix E.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = ancestral(D, x, sigmas, eta=0.0, generator=generator)
+    >>> torch.allclose(same, euler(D, x, sigmas))
+    True
     """
     D, sigmas = model("D", D, state("x", x)), levels("sigmas", sigmas)
     eta, kinds = positive("eta", eta, zero=True), ("posterior", "vp", "ve")
@@ -411,8 +470,8 @@ def edm_stochastic(
 ) -> Path:
     r"""Heun's method, with a little noise put back before each step.
 
-    .. math:: \hat a = (1+\gamma)\,a, \qquad \hat x = x_a + S_{\mathrm{noise}}\sqrt{\hat a^2-a^2}\;z, \qquad
-              x_b = \operatorname{Heun}(\hat x, \hat a, b), \qquad
+    .. math:: & \hat a = (1+\gamma)\,a, \qquad \hat x = x_a + S_{\mathrm{noise}}\sqrt{\hat a^2-a^2}\;z, \\
+              & x_b = \operatorname{Heun}(\hat x, \hat a, b), \qquad
               \gamma = \min\Bigl(\frac{S_{\mathrm{churn}}}N, \sqrt2-1\Bigr)
 
     Parameters
@@ -440,6 +499,16 @@ def edm_stochastic(
     References
     ----------
     Karras et al. 2022, algorithm 2.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = edm_stochastic(D, x, sigmas, generator=generator)
+    >>> torch.allclose(same, heun(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
     S_churn, S_min = positive("S_churn", S_churn, True), positive("S_min", S_min, True)
@@ -468,8 +537,8 @@ def euler_maruyama(
 ) -> Path:
     r"""The reverse SDE, or any other with the same law at each time, in the time of a process.
 
-    .. math:: x_u = x_t - h\,\Bigl[f x_t - \frac{1+c^2}2\,g^2\,\nabla\log p_t(x_t)\Bigr] + c\,g\sqrt h\,z,
-              \qquad h = t-u, \qquad \nabla\log p_t(x) = \frac{s D(x/s;\sigma) - x}{s^2\sigma^2}
+    .. math:: & x_u = x_t - h\,\Bigl[f x_t - \frac{1+c^2}2\,g^2\,\nabla\log p_t(x_t)\Bigr] + c\,g\sqrt h\,z, \\
+              & h = t-u, \qquad \nabla\log p_t(x) = \frac{s D(x/s;\sigma) - x}{s^2\sigma^2}
 
     Parameters
     ----------
@@ -495,6 +564,17 @@ def euler_maruyama(
     References
     ----------
     Song et al. 2021, equation 6; Anderson 1982.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import flow
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> ts = torch.tensor([0.75, 0.5, 0.25])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> same = euler_maruyama(D, x, ts, flow(), c=0.0, generator=generator)
+    >>> torch.allclose(same, ode_general(D, x, ts, flow(), solver="euler"))
+    True
     """
     D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process)
     c = positive("c", c, zero=True)
@@ -549,6 +629,16 @@ def ode_general(
     References
     ----------
     Karras et al. 2022, algorithm 1 and equation 4.
+
+    Examples
+    --------
+    >>> from utils.diffusion.processes import ve_linear
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.5])
+    >>> same = ode_general(D, x, sigmas, ve_linear())
+    >>> torch.allclose(same, heun(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x_t", x_t)), _clock(ts, process, rising=True)
     require(solver in ("euler", "heun"), "solver must be euler or heun", solver)
@@ -609,6 +699,16 @@ def predictor_corrector(
     References
     ----------
     Song et al. 2021, algorithm 2, with the corrector of algorithm 4.
+
+    Examples
+    --------
+    >>> D = lambda x, sigma: x / (1 + sigma**2)
+    >>> x = torch.tensor([[1.0], [-2.0]])
+    >>> sigmas = torch.tensor([2.0, 1.0, 0.0])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> last = predictor_corrector(D, x, sigmas, n_corr=0, generator=generator)
+    >>> torch.allclose(last, euler(D, x, sigmas))
+    True
     """
     D, pairs = model("D", D, state("x", x)), _pairs(sigmas)
     snr, n_corr = positive("snr", snr), integer("n_corr", n_corr, 0)
@@ -666,6 +766,14 @@ def langevin(
     References
     ----------
     Song and Ermon 2019, equation 4; Roberts and Tweedie 1996.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.zeros(5000, 1)
+    >>> x = langevin(torch.neg, x, step=0.5, n_steps=50, generator=generator)
+    >>> bool(abs(x.var() - 1 / (1 - 0.5 / 4)) < 0.1)
+    True
     """
     score = model("score", score, state("x", x))
     step, n_steps = positive("step", step), integer("n_steps", n_steps, 1)
@@ -715,6 +823,15 @@ def annealed_langevin(
     References
     ----------
     Song and Ermon 2019, algorithm 1.
+
+    Examples
+    --------
+    >>> score = lambda x, sigma: -x / sigma**2
+    >>> x, sigmas = torch.zeros(5000, 1), torch.tensor([1.0, 0.1])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = annealed_langevin(score, x, sigmas, 0.005, 50, generator=generator)
+    >>> round(x.std().item(), 1)
+    0.1
     """
     score, sigmas = (
         model("score", score, state("x", x)),
